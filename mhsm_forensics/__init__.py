@@ -1,0 +1,1 @@
+"""Forensic investigation of Azure Managed HSM audit logs."""

@@ -1,0 +1,153 @@
+"""SQL in, DataFrame out: one text over whatever the events are in.
+
+The texts live in `queries/`, in the subset that DuckDB and Spark SQL share, so that each can be printed
+in a report as the method and run elsewhere. Values are bound, never written into the text.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from . import schema
+from .case import Case, Events
+from .errors import SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_MEMORY = "1GB"
+
+# Spark SQL's names for what DuckDB calls otherwise.
+_MACROS = ("CREATE MACRO weekday(x) AS isodow(x) - 1",)
+
+
+def connect(*, memory: str = _MEMORY, scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a fresh in-memory engine: times in UTC, memory bounded, spilling to *scratch*."""
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET memory_limit = $limit", {"limit": memory})
+    connection.execute("SET temp_directory = $folder", {"folder": str(scratch or tempfile.gettempdir())})
+    connection.execute("SET enable_progress_bar = false")
+    for macro in _MACROS:
+        connection.execute(macro)
+    return connection
+
+
+def query(events: Any, name: str, **parameters: Any) -> pd.DataFrame:
+    """Answer of the question `queries/<name>.sql` over *events*.
+
+    Parameters
+    ----------
+    events
+        A case, its events, a pandas DataFrame, an Arrow table, Parquet paths or a DuckDB relation.
+    name
+        The question.
+    parameters
+        Values for the names that the text marks with a colon.
+    """
+    return run(events, sql(name), **parameters)
+
+
+@cache
+def sql(name: str) -> str:
+    """Text of the question `queries/<name>.sql`: the method, ready to be printed.
+
+    >>> "FROM events" in sql("hourly")
+    True
+    """
+    return resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
+
+
+def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
+    """Answer of an SQL text over the table `events`, as pandas with aware UTC times and Arrow strings.
+
+    Raises
+    ------
+    SchemaError
+        *events* is nothing that can be queried, or lacks a column that the text names.
+    """
+    with connect() as connection:
+        _register(connection, events)
+        try:
+            answer = connection.execute(_bound(text), parameters)
+        except duckdb.BinderException as problem:
+            raise SchemaError(f"{str(problem).splitlines()[0]} Hint: pass case.events, unchanged.") from None
+        return schema.to_pandas(answer.to_arrow_table())
+
+
+def copy(connection: duckdb.DuckDBPyConnection, text: str, target: Path, **parameters: Any) -> None:
+    """Write the answer of an SQL text to a Parquet file, without holding it in memory."""
+    try:
+        connection.execute(
+            f"COPY ({_bound(text)}) TO $target (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 131072)",
+            {**parameters, "target": str(target)},
+        )
+    except duckdb.IOException as problem:
+        raise OSError(str(problem)) from problem
+
+
+# Text in quotes and comments is passed over; a double colon is a cast.
+_NAMES = re.compile(r"('(?:[^']|'')*'|--[^\n]*|::)|:([a-z_]\w*)")
+
+
+def _bound(text: str) -> str:
+    """Turn :name, as Spark writes parameters, into $name, as DuckDB does.
+
+    >>> _bound("SELECT ':x' WHERE a > :low")
+    "SELECT ':x' WHERE a > $low"
+    """
+    return _NAMES.sub(lambda m: m[1] or f"${m[2]}", text)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
+    """Make the view `events`, with naive UTC times and `t`, from whatever was handed over."""
+    if isinstance(events, Case):
+        events = events.events
+    if isinstance(events, Events):
+        _register_files(connection, events.paths)
+    elif isinstance(events, (str, Path)):
+        _register_files(connection, [Path(events)])
+    elif isinstance(events, (list, tuple)) and events:
+        _register_files(connection, map(Path, events))
+    elif isinstance(events, pd.DataFrame):
+        connection.register("events", _plain(_arrow(events)))
+    elif isinstance(events, pa.Table):
+        connection.register("events", _plain(events))
+    elif isinstance(events, duckdb.DuckDBPyRelation):
+        connection.register("events", _plain(events.to_arrow_table()))
+    else:
+        raise SchemaError(f"{type(events).__name__} can't be queried. Hint: pass case.events or a DataFrame.")
+
+
+def _register_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path]) -> None:
+    files = [str(path) for path in paths]
+    if not files:
+        connection.register("events", schema.empty(schema.EVENTS))
+        return
+    relation = connection.read_parquet(files, union_by_name=True)
+    relation.create_view("events")
+
+
+def _arrow(frame: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Times to naive UTC, because engines shift zoned ones; `t` added where it is missing."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            column = table.column(index).cast(pa.timestamp("us", field.type.tz), safe=False)
+            table = table.set_column(index, field.name, column.cast(pa.timestamp("us")) if field.type.tz else column)
+    if "time" in table.column_names and "t" not in table.column_names:
+        table = table.append_column("t", pc.cast(table["time"], pa.int64()))
+    return table

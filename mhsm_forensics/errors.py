@@ -1,0 +1,102 @@
+"""Every error this package raises on purpose.
+
+* ForensicsError
+  - EvidenceError   a path holds no audit log, or evidence is missing or changed
+  - CaseError       a case folder can't be created, opened or written
+  - InputError      a value a person typed can't be used (a time, a name, an event id)
+  - SchemaError     a frame lacks the columns that a question needs
+
+Each message names the thing, the place and the way out on one line: the command line prints it
+and exits with 1.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class ForensicsError(Exception):
+    """Base class: catch this to catch us."""
+
+
+class EvidenceError(ForensicsError):
+    """An evidence file is missing, changed, or no audit log."""
+
+    @classmethod
+    def no_such_path(cls, path: Path) -> Self:
+        """Say that *path* is not there."""
+        return cls(f"{path}: no such file or folder. Hint: check the spelling; quote paths that contain spaces.")
+
+    @classmethod
+    def empty_folder(cls, path: Path) -> Self:
+        """Say that *path* is a folder without a file."""
+        return cls(f"{path}: the folder is empty. Hint: name the folder that holds the PT1H.json files.")
+
+    @classmethod
+    def no_audit_logs(cls, path: Path, files: int) -> Self:
+        """Say that nothing below *path* looks like an audit log."""
+        return cls(
+            f"{path}: no Managed HSM audit log among {files:,} file{'s' if files != 1 else ''}; nothing was added. "
+            "Hint: expected PT1H.json files, or rows exported from Log Analytics as CSV or JSON."
+        )
+
+
+class CaseError(ForensicsError):
+    """A case folder can't be created, opened or written."""
+
+    @classmethod
+    def not_a_case(cls, path: Path) -> Self:
+        """Say that *path* holds no case."""
+        return cls(f"{path}: not a case folder (no case.json). Hint: 'mhsm-forensics add {path} LOGS…' makes one.")
+
+    @classmethod
+    def newer(cls, path: Path, found: int, known: int) -> Self:
+        """Say that *path* was written by a newer version."""
+        return cls(
+            f"{path}: made by a newer version (case format {found}, this version reads up to {known}). "
+            "Hint: upgrade mhsm-forensics; the case was not touched."
+        )
+
+    @classmethod
+    def unwritable(cls, path: Path, problem: OSError) -> Self:
+        """Say that the target refused a write, and that nothing was lost."""
+        reason = problem.strerror or str(problem)
+        return cls(
+            f"{path}: {reason}. Hint: free space or choose a writable case folder, then run the same command again; "
+            "what was added before is kept."
+        )
+
+
+class InputError(ForensicsError, ValueError):
+    """A value a person typed can't be used."""
+
+    @classmethod
+    def naive_time(cls, text: str) -> Self:
+        """Say that *text* names no zone."""
+        return cls(f"{text!r}: a time needs its zone. Hint: write 2026-03-05T02:00Z or 2026-03-05T03:00+01:00.")
+
+    @classmethod
+    def bad_time(cls, text: str) -> Self:
+        """Say that *text* is no time."""
+        return cls(f"{text!r}: not a time. Hint: write 2026-03-05T02:00Z.")
+
+    @classmethod
+    def no_such_event(cls, event_id: str) -> Self:
+        """Say that the case has no such event or record."""
+        return cls(f"{event_id!r}: no such record in this case. Hint: copy an event_id from findings or events.")
+
+
+class SchemaError(ForensicsError, ValueError):
+    """A frame does not have the columns that a question needs."""
+
+    @classmethod
+    def missing(cls, missing: Iterable[str], available: Iterable[str]) -> Self:
+        """Name what is missing, what is there, and the way out."""
+        return cls(
+            f"missing columns {sorted(missing)}; got {sorted(available)}. "
+            "Hint: pass case.events, or the frame that mhsm_forensics.load_events() returned."
+        )

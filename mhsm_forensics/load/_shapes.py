@@ -1,0 +1,156 @@
+"""One record, whatever its shape: storage, event hub, and both tables of Log Analytics.
+
+The same request is spelled in four ways. Here the spelling is undone and nothing else: values stay as the
+source wrote them, and what they mean is for `normalise` to say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import msgspec
+
+_RAW = msgspec.Raw(b"")
+
+
+class Record(msgspec.Struct, gc=False):
+    """An audit record as the source wrote it; `route` says how it came."""
+
+    time: str | None = None
+    operationName: str | None = None  # noqa: N815 - the field's own name
+    resourceId: str | None = None  # noqa: N815
+    category: str | None = None
+    operationVersion: str | float | None = None  # noqa: N815
+    resultType: str | None = None  # noqa: N815
+    resultSignature: str | float | None = None  # noqa: N815
+    resultDescription: str | None = None  # noqa: N815
+    durationMs: str | float | None = None  # noqa: N815
+    callerIpAddress: str | None = None  # noqa: N815
+    correlationId: str | None = None  # noqa: N815
+    identity: msgspec.Raw = _RAW
+    properties: msgspec.Raw = _RAW
+    clientInfo: str | None = None  # noqa: N815
+    requestUri: str | None = None  # noqa: N815
+    httpStatusCode: str | float | None = None  # noqa: N815
+    subnetId: str | None = None  # noqa: N815
+    PoolName: str | None = None
+    TenantId: str | None = None
+    EventProcessedUtcTime: str | None = None  # only Stream Analytics and event hub captures add it
+    records: msgspec.Raw = _RAW
+    value: msgspec.Raw = _RAW
+    route: str = "storage"
+    zone_known: bool = False  # the column's header said UTC, as the portal's CSV does
+
+
+decode = msgspec.json.Decoder(Record).decode
+
+_FIELDS = {name.lower(): name for name in Record.__struct_fields__ if name not in {"route", "zone_known"}}
+_RAW_FIELDS = {"identity", "properties", "records", "value"}
+_TEXT_FIELDS = {
+    "time", "operationName", "resourceId", "category", "resultType", "resultDescription", "callerIpAddress",
+    "correlationId", "clientInfo", "requestUri", "subnetId", "PoolName", "TenantId", "EventProcessedUtcTime",
+}  # fmt: skip
+
+# Log Analytics column → field. The suffix of an AzureDiagnostics column is the type of the value it first
+# saw, so one field may come under several names: _s, _g (looks like a GUID), _d, _b, _t, or none.
+_SUFFIX = re.compile(r"_[sgdbt]$")
+_ROW_FIELDS = {
+    "timegenerated": "time",
+    "_originaltimegenerated": "time",  # rows of a search job: TimeGenerated is the time of the job there
+    "operationname": "operationName",
+    "_resourceid": "resourceId",
+    "resourceid": "resourceId",
+    "category": "category",
+    "operationversion": "operationVersion",
+    "resulttype": "resultType",
+    "resultsignature": "resultSignature",
+    "resultdescription": "resultDescription",
+    "durationms": "durationMs",
+    "calleripaddress": "callerIpAddress",
+    "correlationid": "correlationId",
+    "clientinfo": "clientInfo",
+    "requesturi": "requestUri",
+    "httpstatuscode": "httpStatusCode",
+    "subnetid": "subnetId",
+    "poolname": "PoolName",
+}
+_ROW_ONLY = {"tenantid", "type", "timegenerated", "sourcesystem", "mg", "_isbillable", "_billedsize", "_itemid", "_internal_workspaceresourceid"}  # fmt: skip
+_CLAIM = "identity_claim_"
+
+
+def from_mapping(fields: dict[str, Any]) -> Record | None:
+    """Return the record that *fields* hold, or None where they are no audit record.
+
+    Keys are read in any case. Log Analytics rows are recognised by their columns.
+
+    References
+    ----------
+    https://learn.microsoft.com/azure/azure-monitor/reference/tables/azurediagnostics
+    https://learn.microsoft.com/azure/azure-monitor/reference/tables/azkvauditlogs
+    """
+    folded = {str(key).strip().lower(): value for key, value in fields.items()}
+    if any(key.startswith("timegenerated") for key in folded):
+        return _from_row(folded)
+    record = Record()
+    for key, value in folded.items():
+        if key in _FIELDS and value is not None:
+            _set(record, _FIELDS[key], value)
+    if "records" in folded or "value" in folded or "operationname" in folded:
+        return record
+    return None
+
+
+def _set(record: Record, name: str, value: Any) -> None:
+    if name in _RAW_FIELDS:
+        setattr(record, name, msgspec.Raw(_json(value).encode()))
+    elif name in _TEXT_FIELDS or isinstance(value, (dict, list, bool)):
+        setattr(record, name, value if isinstance(value, str) else _json(value))
+    else:
+        setattr(record, name, value)
+
+
+def _from_row(folded: dict[str, Any]) -> Record | None:
+    """Read a Log Analytics row of either table."""
+    given = {key: value for key, value in folded.items() if value not in (None, "")}
+    columns = {key.removesuffix(" [utc]"): value for key, value in given.items()}
+    record = Record(zone_known=any(key.endswith(" [utc]") for key in folded))
+    record.route = "azure_diagnostics" if _is_diagnostics(folded) else "azkv_audit_logs"
+    rest, claims = _more_columns(columns), {}
+    for key, value in list(rest.items()):
+        base = _SUFFIX.sub("", key)
+        name = _ROW_FIELDS.get(key) or _ROW_FIELDS.get(base)
+        if base.startswith(_CLAIM):
+            claims[base.removeprefix(_CLAIM)] = rest.pop(key)
+        elif name:
+            rest.pop(key)
+            if getattr(record, name) is None or key.startswith("_"):
+                _set(record, name, value)
+        elif key in _ROW_ONLY:
+            rest.pop(key)
+    identity = {"claim": claims} if claims else rest.pop("identity", None)
+    record.identity = msgspec.Raw(_json(identity).encode()) if identity else _RAW
+    record.properties = msgspec.Raw(_json({_SUFFIX.sub("", k): v for k, v in rest.items()}).encode())
+    return record if record.operationName is not None else None
+
+
+def _is_diagnostics(folded: dict[str, Any]) -> bool:
+    if folded.get("type"):
+        return str(folded["type"]).lower() == "azurediagnostics"
+    return "resourceprovider" in folded or any(key.startswith(_CLAIM) or key.endswith("_s") for key in folded)
+
+
+def _more_columns(columns: dict[str, Any]) -> dict[str, Any]:
+    """Put the columns beyond the 500th, which a wide workspace folds into AdditionalFields, beside the others."""
+    extra = columns.pop("additionalfields", None)
+    if isinstance(extra, str):
+        try:
+            extra = json.loads(extra)
+        except ValueError:
+            return columns | {"additionalfields": extra}
+    return {str(key).lower(): value for key, value in (extra or {}).items()} | columns if isinstance(extra, dict) else columns  # fmt: skip
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

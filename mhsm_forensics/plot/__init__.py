@@ -1,0 +1,55 @@
+"""Figures: a frame from `analyse` in, a plotly Figure out; nothing counted, nothing shown, no file known.
+
+Every function draws the frame of the same name in `analyse`. Times are UTC and reach plotly as epoch
+milliseconds; text from the log reaches plotly only through `safe`. An empty frame gives a figure that says so.
+"""
+
+import plotly.io as pio
+
+from ._coverage import coverage, gaps, hourly
+from ._keys import keys
+from ._matrices import first_seen_pairs, outcomes
+from ._people import principals, sessions
+from ._story import activity, moments
+from ._text import plural, safe, spell, visible
+
+__all__ = [
+    "CONFIG",
+    "activity",
+    "coverage",
+    "first_seen_pairs",
+    "gaps",
+    "hourly",
+    "keys",
+    "moments",
+    "outcomes",
+    "plural",
+    "principals",
+    "safe",
+    "sessions",
+    "spell",
+    "visible",
+]
+
+# plotly.js 4 shows a "Share chart" button that uploads the chart's data. Evidence stays here.
+CONFIG: dict[str, object] = {
+    "showSendToCloud": False,
+    "plotlyServerURL": "",
+    "displaylogo": False,
+    "responsive": True,
+    "typesetMath": False,
+    "modeBarButtonsToRemove": [
+        "sendChartToCloud", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d",
+    ],
+}  # fmt: skip
+
+
+def _forbid_upload() -> None:
+    """Make a bare figure in a notebook cell as safe as one shown with `CONFIG`."""
+    for name in pio.renderers:
+        renderer = pio.renderers[name]
+        if hasattr(renderer, "config"):
+            renderer.config = {**(renderer.config or {}), **CONFIG}
+
+
+_forbid_upload()

@@ -1,0 +1,50 @@
+"""One self-contained HTML file that says what the evidence shows, and how far it can be trusted.
+
+`_content` decides what is said, from the answers of `analyse`, `detect` and `plot`; `_html` renders it and
+knows nothing of cases. The file asks nothing of any network, works without JavaScript (tables instead of
+charts), prints to A4, and is the same to the byte for the same case and the same time of generation.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from . import _content, _html
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..case import Case
+
+__all__ = ["write"]
+
+
+def write(case: Case, path: Path, *, title: str | None = None, generated: datetime | None = None) -> Path:
+    """Write the report of a case as one HTML file, and return its path.
+
+    Parameters
+    ----------
+    case
+        What `open_case` returned.
+    path
+        File to write; a report that is there is replaced in one step.
+    title
+        Heading; default the name of the case.
+    generated
+        Time that the report states as its own, with a zone; default now.
+
+    Raises
+    ------
+    InputError
+        *generated* names no zone.
+    """
+    moment = generated or datetime.now(UTC)
+    if moment.tzinfo is None:
+        raise InputError.naive_time(str(moment))
+    page = _html.render(_content.report(case, title=title, generated=moment.astimezone(UTC)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(page, encoding="utf-8", newline="\n")
+    return temporary.replace(path)

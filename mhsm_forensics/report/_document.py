@@ -1,0 +1,261 @@
+"""The parts a report is made of, and how values are written in it. Nothing here knows HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from ..plot import spell, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Kind = Literal["text", "code", "time", "second", "number", "share", "length", "list"]
+_RIGHT: Final = {"number", "share", "length"}
+_LONGEST: Final = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Text of one cell, and a fainter line below it (the second time zone)."""
+
+    text: str
+    below: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Col:
+    """Column of a frame: its name there, its heading, how its values are written."""
+
+    name: str
+    heading: str
+    kind: Kind = "text"
+
+    @property
+    def right(self) -> bool:
+        """Whether values stand at the right."""
+        return self.kind in _RIGHT
+
+    @property
+    def unbroken(self) -> int:
+        """Longest text that is kept on one line."""
+        return 45 if self.kind == "code" else 24
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headings. `total` counts the rows before any cut; `folded` hides them behind a click."""
+
+    caption: str
+    columns: tuple[Col, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    total: int
+    marked: frozenset[int] = frozenset()
+    folded: bool = False
+    kind: str = field(default="table", init=False)
+
+    @property
+    def narrow(self) -> bool:
+        """Whether the table needs less than the width of the page."""
+        return len(self.columns) <= 3
+
+    @property
+    def cut(self) -> str:
+        """Say "x of y" when rows were left out."""
+        return f"{len(self.rows):,} of {self.total:,} rows shown." if len(self.rows) < self.total else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Paragraphs, or points of a list."""
+
+    sentences: tuple[str, ...]
+    listed: bool = False
+    kind: str = field(default="words", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Names and their values, one below the other."""
+
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    kind: str = field(default="pairs", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Figure as plotly JSON for light, and what differs in dark; a caption and the rows behind it."""
+
+    name: str
+    label: str
+    caption: str
+    height: int
+    spec: dict[str, Any]
+    table: Table | None = None
+    kind: str = field(default="picture", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Statement of the summary with the findings it rests on, each with its confidence."""
+
+    text: str
+    findings: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Question of the summary with its statements; `verdict` is one word in front of them."""
+
+    question: str
+    sentences: tuple[Sentence, ...]
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The executive summary."""
+
+    answers: tuple[Answer, ...]
+    kind: str = field(default="answers", init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One finding: facts, interpretation and evidence kept apart."""
+
+    finding_id: str
+    rule_id: str
+    title: str
+    severity: str
+    confidence: str
+    facts: Pairs
+    why: str
+    benign: str
+    next_step: str
+    techniques: tuple[str, ...]
+    event_ids: tuple[str, ...]
+    events: int
+    rows: Table
+    kind: str = field(default="card", init=False)
+
+
+Block = Table | Words | Pairs | Picture | Answers | Card
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Numbered part of the report."""
+
+    name: str
+    title: str
+    blocks: tuple[Block, ...]
+    lead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything one report says."""
+
+    title: str
+    cover: Pairs
+    sections: tuple[Section, ...]
+    generated: str
+    tool: str
+    synopsis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """How values are written: UTC always, and the case's second zone beside it."""
+
+    zone: str | None = None
+
+    def time(self, moment: Any) -> Cell:
+        """Write a time in UTC, and in the second zone below."""
+        return Cell(iso(moment), self.local(moment))
+
+    def local(self, moment: Any) -> str:
+        """Write a time in the second zone; "" without one."""
+        if self.zone is None or pd.isna(moment):
+            return ""
+        there = moment.astimezone(ZoneInfo(self.zone))
+        return there.isoformat(timespec="milliseconds" if there.microsecond else "seconds")
+
+    def said(self, moment: Any) -> str:
+        """Write a time inside a sentence."""
+        local = self.local(moment)
+        return f"{iso(moment)} ({local})" if local else iso(moment)
+
+    def cell(self, value: Any, kind: Kind) -> Cell:
+        """Write one value of a frame."""
+        if kind == "list":
+            return Cell(listed(value))
+        if value is None or pd.isna(value):
+            return Cell("")
+        if kind == "time":
+            return self.time(value)
+        if kind == "second":  # summaries show whole seconds, cut; event rows show what was recorded
+            return self.time(value.replace(microsecond=0, nanosecond=0))
+        return Cell(_WRITERS[kind](value))
+
+    def table(
+        self,
+        frame: pd.DataFrame,
+        caption: str,
+        *columns: Col,
+        limit: int | None = None,
+        marked: Iterable[bool] = (),
+        folded: bool = False,
+    ) -> Table:
+        """Table of the columns of a frame; rows where *marked* is true carry a mark."""
+        part = frame if limit is None else frame.head(limit)
+        values = [part[column.name].tolist() for column in columns]
+        rows = tuple(
+            tuple(self.cell(value, column.kind) for value, column in zip(row, columns, strict=True))
+            for row in zip(*values, strict=True)
+        )
+        marks = frozenset(i for i, mark in enumerate(marked) if mark and i < len(rows))
+        return Table(caption, columns, rows, len(frame), marks, folded)
+
+
+def iso(moment: Any) -> str:
+    """ISO 8601 in UTC with Z, with as many digits of the second as the time has.
+
+    Examples
+    --------
+    >>> iso(pd.Timestamp("2026-03-04T09:15:02.120Z"))
+    '2026-03-04T09:15:02.120Z'
+    """
+    if pd.isna(moment):
+        return ""
+    utc: datetime = moment.astimezone(UTC)
+    digits = "seconds" if not utc.microsecond else "microseconds" if utc.microsecond % 1000 else "milliseconds"
+    return utc.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
+
+
+def listed(values: Any, *, limit: int = 12) -> str:
+    """Join the values of a list cell; says how many were left out."""
+    if values is None or values is pd.NA or isinstance(values, float):
+        return ""
+    items = [values] if isinstance(values, str) else list(values)
+    shown = ", ".join(visible(item, limit=80) for item in items[:limit])
+    return f"{shown} ({limit:,} of {len(items):,} shown)" if len(items) > limit else shown
+
+
+def _number(value: Any) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+_WRITERS: Final[dict[str, Callable[[Any], str]]] = {
+    "text": lambda value: visible(value, limit=_LONGEST),
+    "code": lambda value: visible(value, limit=_LONGEST),
+    "number": _number,
+    "share": lambda value: f"{value:.1%}",
+    "length": lambda value: spell(value) if value else "",
+}

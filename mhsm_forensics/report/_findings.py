@@ -1,0 +1,100 @@
+"""Findings as cards: facts apart from interpretation, and every event id."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from ..plot import plural, spell, visible
+from ._document import Card, Cell, Col, Pairs, Table, Writer, listed
+from ._gather import ROWS_PER_FINDING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+
+_ROWS = (
+    Col("time", "Time", "time"),
+    Col("operation", "Operation"),
+    Col("outcome", "Outcome"),
+    Col("http_status", "Status", "code"),
+    Col("key_name", "Key"),
+    Col("caller_ip", "Address", "code"),
+    Col("client_info", "Client"),
+    Col("event_id", "Event id", "code"),
+)
+
+
+def cards(findings: pd.DataFrame, rows: pd.DataFrame, writer: Writer) -> tuple[Card, ...]:
+    """One card per finding, in their order."""
+    return tuple(_card(finding, rows, writer) for finding in findings.to_dict("records"))
+
+
+def ranges(event_ids: Iterable[str]) -> Iterator[str]:
+    """Event ids, complete but short: consecutive lines of one evidence file as a range.
+
+    Examples
+    --------
+    >>> list(ranges(["e1:3", "e1:1", "e1:2", "e2:7", "odd"]))
+    ['e1: 1-3', 'e2: 7', 'odd']
+    """
+    lines: dict[str, list[int]] = {}
+    for event_id in event_ids:
+        evidence, _, line = event_id.rpartition(":")
+        lines.setdefault(evidence, []).append(int(line)) if line.isdecimal() else lines.setdefault(event_id, [])
+    for evidence, numbers in lines.items():
+        yield f"{visible(evidence)}: {', '.join(_runs(sorted(numbers)))}" if numbers else visible(evidence)
+
+
+def _runs(numbers: list[int]) -> Iterator[str]:
+    start = numbers[0]
+    for this, following in pairwise([*numbers, None]):
+        if this is not None and following != this + 1:
+            yield str(this) if this == start else f"{start}-{this}"
+            start = following or 0
+
+
+def _card(finding: dict[Any, Any], rows: pd.DataFrame, writer: Writer) -> Card:
+    event_ids = [str(event_id) for event_id in finding["event_ids"]]
+    return Card(
+        finding_id=str(finding["finding_id"]),
+        rule_id=str(finding["rule_id"]),
+        title=visible(finding["title"], limit=300),
+        severity=str(finding["severity"]),
+        confidence=str(finding["confidence"]),
+        facts=_facts(finding, writer),
+        why=visible(finding["why"]),
+        benign=visible(finding["benign"]),
+        next_step=visible(finding["next_step"]),
+        techniques=tuple(str(t) for t in _items(finding["techniques"])),
+        event_ids=tuple(ranges(event_ids)),
+        events=len(event_ids),
+        rows=_rows(event_ids, rows, writer),
+    )
+
+
+def _facts(finding: dict[Any, Any], writer: Writer) -> Pairs:
+    length = (finding["last_time"] - finding["first_time"]).total_seconds()
+    when = [writer.time(finding["first_time"])]
+    when += [writer.time(finding["last_time"]), Cell(f"{spell(length)} from first to last")] if length else []
+    pairs = (
+        ("When", tuple(when)),
+        ("HSM", (Cell(visible(finding["hsm"], limit=120)),)),
+        ("Identity", (Cell(visible(finding["principal"], limit=120)),)),
+        ("Object id", (Cell(visible(finding["object_id"], limit=120)),)),
+        ("Address", (Cell(visible(finding["caller_ip"], limit=120)),)),
+        ("Keys", (Cell(listed(finding["keys"], limit=30)),)),
+        ("Events", (Cell(f"{int(finding['events']):,}"),)),
+    )
+    return Pairs(tuple((name, cells) for name, cells in pairs if cells[0].text))
+
+
+def _rows(event_ids: list[str], rows: pd.DataFrame, writer: Writer) -> Table:
+    first = [event_id for event_id in event_ids[:ROWS_PER_FINDING] if event_id in rows.index]
+    table = writer.table(rows.loc[first], f"Events of this finding, {plural(len(event_ids), 'event')} in all.", *_ROWS)
+    return Table(table.caption, table.columns, table.rows, len(event_ids))
+
+
+def _items(values: Any) -> list[Any]:
+    return [] if values is None or isinstance(values, float) else list(values)

@@ -1,0 +1,95 @@
+"""Every answer the report needs, asked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from .. import analyse, detect
+
+if TYPE_CHECKING:
+    from ..case import Case
+
+ROUTINE: Final = "info"  # the severity of what was recognised as routine
+_ROW_COLUMNS: Final = [
+    "event_id", "time", "hsm", "operation", "outcome", "http_status", "principal", "caller_ip", "key_name", "client_info",
+    "source_file", "source_line",
+]  # fmt: skip
+ROWS_PER_FINDING: Final = 12
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The frames of one report; `alarms` and `routine` are the findings, parted by severity."""
+
+    case: Case
+    alarms: pd.DataFrame
+    routine: pd.DataFrame
+    looked_for: pd.DataFrame
+    outcomes: pd.DataFrame
+    principals: pd.DataFrame
+    pairs: pd.DataFrame
+    coverage: pd.DataFrame
+    gaps: pd.DataFrame
+    sessions: pd.DataFrame
+    activity: pd.DataFrame
+    moments: pd.DataFrame
+    keys: pd.DataFrame
+    unknown: pd.DataFrame
+    rows: pd.DataFrame
+
+    @property
+    def since(self) -> pd.Timestamp | None:
+        """T0 of the case if it is set, else the first event of any alarm."""
+        return _since(self.case, self.alarms)
+
+    def incident(self) -> pd.DataFrame:
+        """State-changing acts that belong to an alarm."""
+        ids = {event_id for ids in self.alarms["event_ids"] for event_id in ids}
+        return self.moments[[not ids.isdisjoint(own) for own in self.moments["event_ids"]]]
+
+    def findings_of(self, event_ids: list[str]) -> list[tuple[str, str]]:
+        """Id and confidence of every alarm that rests on one of these events."""
+        wanted = set(event_ids)
+        columns = (self.alarms["finding_id"], self.alarms["confidence"], self.alarms["event_ids"])
+        return [(str(i), str(c)) for i, c, ids in zip(*columns, strict=True) if not wanted.isdisjoint(ids)]
+
+
+def gather(case: Case) -> Answers:
+    """Ask every question of the report."""
+    events = case.events
+    findings = detect.run(events)
+    routine = findings["severity"] == ROUTINE
+    alarms = findings[~routine]
+    return Answers(
+        case=case,
+        alarms=alarms,
+        routine=findings[routine],
+        looked_for=detect.looked_for(events, findings),
+        outcomes=analyse.outcomes(events),
+        principals=analyse.principals(events),
+        pairs=analyse.first_seen_pairs(events, since=_since(case, alarms)),
+        coverage=analyse.coverage(events),
+        gaps=analyse.gaps(events),
+        sessions=analyse.sessions(events),
+        activity=analyse.activity(events),
+        moments=analyse.moments(events),
+        keys=analyse.keys(events),
+        unknown=analyse.unknown_operations(events),
+        rows=_rows(case, findings),
+    )
+
+
+def _since(case: Case, alarms: pd.DataFrame) -> pd.Timestamp | None:
+    if case.t0 is not None:
+        return pd.Timestamp(case.t0)
+    return None if alarms.empty else alarms["first_time"].min()
+
+
+def _rows(case: Case, findings: pd.DataFrame) -> pd.DataFrame:
+    """The first few events of every finding."""
+    wanted = {event_id for ids in findings["event_ids"] for event_id in list(ids)[:ROWS_PER_FINDING]}
+    frame = case.events.df(_ROW_COLUMNS)
+    return frame[frame["event_id"].isin(wanted)].set_index("event_id", drop=False)

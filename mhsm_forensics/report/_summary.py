@@ -1,0 +1,168 @@
+"""The executive summary: sentences made of findings, each with the findings it rests on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from ..plot import plural, visible
+from ._document import Answer, Answers, Sentence, Writer
+
+if TYPE_CHECKING:
+    from ._gather import Answers as Gathered
+
+_MOST: Final = 8  # statements under one question: a summary is read, not searched
+_DONE: Final = {"success", "accepted"}
+_ROOTS: Final = (
+    ("Security domain", {"security_domain"}),
+    ("Full backup or restore", {"hsm_backup", "hsm_restore"}),
+    ("Administrators and roles", {"access_control"}),
+)
+
+
+def synopsis(found: Gathered) -> str:
+    """One sentence for the cover."""
+    events = int(found.case.accounting["event"].iloc[0])
+    alarms = found.alarms
+    if alarms.empty:
+        return f"No rule raised an alarm over {plural(events, 'event')}. Read it with the coverage and the limitations."
+    counts = alarms["severity"].value_counts()
+    parts = [f"{counts[s]} {s}" for s in ("critical", "high", "medium", "low") if s in counts]
+    return f"{plural(len(alarms), 'finding')} ({', '.join(parts)}) over {plural(events, 'event')}."
+
+
+def summary(found: Gathered, writer: Writer) -> Answers:
+    """Answer what an executive asks first; every sentence names its findings."""
+    if found.alarms.empty:
+        text = (
+            "No rule raised an alarm. This is a statement about the rules that were run and the evidence that was "
+            "examined, not a proof that nothing happened."
+        )
+        return Answers((Answer("What happened", (Sentence(text),)), *_roots(found, writer)))
+    return Answers(
+        (
+            Answer("What happened", _statements(found, "title")),
+            Answer("Since when", _since_when(found, writer)),
+            Answer("Who", _values(found, "principal", "object_id", noun="identity")),
+            Answer("From where", _values(found, "caller_ip", noun="address")),
+            Answer("Which keys", _keys(found)),
+            *_roots(found, writer),
+            Answer("What to do first", _statements(found, "next_step", most=4)),
+        )
+    )
+
+
+def _statements(found: Gathered, column: str, *, most: int = _MOST) -> tuple[Sentence, ...]:
+    """Sentence per distinct text of a column, in the order of severity."""
+    named: dict[str, list[tuple[str, str]]] = {}
+    for text, finding_id, confidence in zip(*_columns(found, column), strict=True):
+        if pd.notna(text):
+            named.setdefault(str(text), []).append((finding_id, confidence))
+    sentences = [Sentence(_full_stop(visible(text, limit=400)), tuple(refs)) for text, refs in named.items()]
+    return tuple(_cut(sentences, most, "statement"))
+
+
+def _since_when(found: Gathered, writer: Writer) -> tuple[Sentence, ...]:
+    first = found.alarms.loc[found.alarms["first_time"].idxmin()]
+    last = found.alarms.loc[found.alarms["last_time"].idxmax()]
+    sentences = [
+        Sentence(f"The first event of a finding is of {writer.said(first['first_time'])}.", (_reference(first),)),
+        Sentence(f"The last one is of {writer.said(last['last_time'])}.", (_reference(last),)),
+    ]
+    if found.case.t0 is not None:
+        moment = pd.Timestamp(found.case.t0)
+        sentences.append(Sentence(f"The case sets {writer.said(moment)} as the moment of suspected compromise (T0)."))
+    return tuple(sentences)
+
+
+def _values(found: Gathered, column: str, detail: str | None = None, *, noun: str) -> tuple[Sentence, ...]:
+    """Sentence per distinct value of a column, with the findings that name it."""
+    refs: dict[str, list[tuple[str, str]]] = {}
+    details: dict[str, str] = {}
+    extra = found.alarms[detail] if detail else found.alarms[column]
+    for value, more, finding_id, confidence in zip(found.alarms[column], extra, *_columns(found), strict=True):
+        if pd.notna(value):
+            refs.setdefault(str(value), []).append((finding_id, confidence))
+            details[str(value)] = "" if detail is None or pd.isna(more) else f", {detail.replace('_', ' ')} {visible(more)}"
+    sentences = [Sentence(f"{visible(v, limit=120)}{details[v]}.", tuple(named)) for v, named in refs.items()]
+    return tuple(_cut(sentences, _MOST, noun)) or (Sentence("The findings name none."),)
+
+
+def _keys(found: Gathered) -> tuple[Sentence, ...]:
+    refs: dict[str, list[tuple[str, str]]] = {}
+    for keys, finding_id, confidence in zip(found.alarms["keys"], *_columns(found), strict=True):
+        for key in () if keys is None else keys:
+            refs.setdefault(str(key), []).append((finding_id, confidence))
+    if not refs:
+        return (Sentence("The findings name no key."),)
+    names = ", ".join(visible(key, limit=80) for key in list(refs)[:_MOST])
+    more = f" ({_MOST} of {len(refs):,} named here; all stand with the findings)" if len(refs) > _MOST else ""
+    every = dict.fromkeys(ref for named in refs.values() for ref in named)
+    return (Sentence(f"{plural(len(refs), 'key')}: {names}{more}.", tuple(every)),)
+
+
+def _roots(found: Gathered, writer: Writer) -> tuple[Answer, ...]:
+    """Whether the root of trust is affected, part by part: yes, no or cannot tell."""
+    return tuple(
+        Answer(f"Root of trust: {part.lower()}", *_root(found, writer, classes)) for part, classes in _ROOTS
+    )
+
+
+def _root(found: Gathered, writer: Writer, classes: set[str]) -> tuple[tuple[Sentence, ...], str]:
+    acts = found.moments
+    acts = acts[acts["operation_class"].isin(classes) & acts["outcome"].isin(_DONE)]
+    routine = {event_id for ids in found.routine["event_ids"] for event_id in ids}
+    named = [found.findings_of(list(ids)) for ids in acts["event_ids"]]
+    usual = [not refs and routine.issuperset(ids) for refs, ids in zip(named, acts["event_ids"], strict=True)]
+    sentences = [
+        Sentence(_act(act, writer) + ("" if refs else " No rule judged it."), tuple(refs))
+        for (_, act), refs, is_usual in zip(acts.iterrows(), named, usual, strict=True)
+        if not is_usual
+    ]
+    quiet = f" {plural(sum(usual), 'run')} recognised as routine." if any(usual) else ""
+    if sentences:
+        return tuple(_cut(sentences, 5, "act")), "Yes" if any(map(any, named)) else "Look at it"
+    blind = _blind_spots(found)
+    if blind:
+        return (Sentence(f"No such act was done or accepted in this evidence, but {blind}.{quiet}"),), "Cannot tell"
+    return (Sentence(f"No such act was done or accepted in this evidence, and no blind spot is known.{quiet}"),), "No"
+
+
+def _act(act: pd.Series[Any], writer: Writer) -> str:
+    who = visible(act["principal"], limit=80) or "a caller without identity"
+    times = "" if act["events"] == 1 else f" {int(act['events']):,} times from"
+    on = visible(act["hsm"], limit=60)
+    return f"{visible(act['operation'], limit=80)} {act['outcome']} on {on} by {who},{times} {writer.said(act['start'])}."
+
+
+def _blind_spots(found: Gathered) -> str:
+    """Say what keeps the evidence from proving an absence; "" if nothing does."""
+    rejects = int(found.case.accounting["reject"].iloc[0])
+    unknown = 0 if found.unknown.empty else int(found.unknown["events"].sum())
+    parts = [
+        f"the log is interrupted ({plural(len(found.gaps), 'silence')})" if len(found.gaps) else "",
+        f"not every line could be read ({plural(rejects, 'reject')})" if rejects else "",
+        f"not every operation name is known ({plural(unknown, 'event')})" if unknown else "",
+    ]
+    return " and ".join(part for part in parts if part)
+
+
+def _columns(found: Gathered, *names: str) -> list[list[Any]]:
+    return [found.alarms[name].tolist() for name in (*names, "finding_id", "confidence")]
+
+
+def _reference(finding: pd.Series[Any]) -> tuple[str, str]:
+    return str(finding["finding_id"]), str(finding["confidence"])
+
+
+def _cut(sentences: list[Sentence], most: int, noun: str) -> list[Sentence]:
+    """Keep the first sentences, and say how many there are."""
+    if len(sentences) <= most:
+        return sentences
+    rest = Sentence(f"{most} of {plural(len(sentences), noun)} shown here; all stand with the findings.")
+    return [*sentences[:most], rest]
+
+
+def _full_stop(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "]")) else f"{text}."

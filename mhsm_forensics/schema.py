@@ -1,0 +1,217 @@
+"""Every column of every table: its type, its unit and meaning, and where each source keeps it.
+
+Columns are defined here and nowhere else. `docs/schema.md` is generated from this file, and a test
+refuses any column of events that the package reads but this file does not define.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+
+from .errors import SchemaError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_TYPES = {
+    "string": pa.string(),
+    "int": pa.int64(),
+    "timestamp": pa.timestamp("us"),
+    "binary": pa.binary(),
+    "list": pa.list_(pa.string()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table."""
+
+    name: str
+    type: str
+    meaning: str
+    record: str = ""  # the field of the storage record ("" where the value is derived)
+    diagnostics: str = ""  # the column of AzureDiagnostics
+    auditlogs: str = ""  # the column of AZKVAuditLogs
+
+
+# Times are stored as UTC without a zone, because SQL engines shift zoned times to the zone of the session;
+# they are handed to pandas with the zone. Strings are Arrow strings: pandas' object columns merge values
+# that differ only after a NUL.
+EVENTS = (
+    Column("event_id", "string", "`<evidence_id>:<line>`; unique in the case, the same after every rebuild"),
+    Column("record_id", "string", "32 hex digits of a SHA-256 over the normalised fields: the same record by any route"),
+    Column("time", "timestamp", "when the service logged the request, UTC", "time", "TimeGenerated", "TimeGenerated"),
+    Column("t", "int", "the same instant, microseconds since 1970-01-01T00:00Z"),
+    Column("time_text", "string", "the time as the source wrote it", "time", "TimeGenerated", "TimeGenerated"),
+    Column("hsm", "string", "name of the managed HSM, lower case, from the resource id", "resourceId", "_ResourceId", "_ResourceId"),
+    Column("resource_id", "string", "resource id, lower case", "resourceId", "_ResourceId", "_ResourceId"),
+    Column("subscription_id", "string", "subscription, from the resource id"),
+    Column("resource_group", "string", "resource group, from the resource id"),
+    Column("resource_type", "string", "`managedhsms`, `vaults`, …, from the resource id"),
+    Column("operation", "string", "name of the operation, verbatim", "operationName", "OperationName", "OperationName"),
+    Column("operation_class", "string", "what kind of operation it is: by its name if known, else by its URI"),
+    Column("effect", "string", "what it does if it succeeds: `read`, `use`, `change`, `export`, `destroy`, `unknown`"),
+    Column("operation_status", "string", "how well the name is known: `documented`, `expected`, `unseen`"),
+    Column("class_by_uri", "string", "the class that the URI alone gives: a second, independent witness"),
+    Column("outcome", "string", "`success` 200/201/204, `accepted` 202, `denied` 401/403, `failure` any other, `unknown`"),
+    Column("http_status", "int", "HTTP status", "properties.httpStatusCode", "httpStatusCode_d", "HttpStatusCode"),
+    Column("result_type", "string", "verbatim; says Success on refused requests too", "resultType", "ResultType", "ResultType"),
+    Column("result_signature", "string", "reason phrase, verbatim", "resultSignature", "ResultSignature", "ResultSignature"),
+    Column("result_description", "string", "verbatim; the reason of a refusal", "resultDescription", "ResultDescription", "ResultDescription"),
+    Column("duration_ms", "int", "time at the service, milliseconds", "durationMs", "DurationMs", "DurationMs"),
+    Column("caller_ip", "string", "address of the caller, without port and brackets", "callerIpAddress", "CallerIPAddress", "CallerIpAddress"),
+    Column("caller_port", "int", "port of the caller, where the source has one"),
+    Column("ip_scope", "string", "`public`, `private`, `cgnat`, `loopback`, `reserved`, `invalid`"),
+    Column("principal", "string", "best label of the caller: user name, else managed identity, else object id, else application id"),
+    Column("principal_type", "string", "`user`, `service_principal`, `managed_identity`, `anonymous`, `unknown`"),
+    Column("object_id", "string", "object id of the principal; rights are given to it", "identity.claim.oid", "identity_claim_oid_g", "Identity.claim.oid"),
+    Column("app_id", "string", "application (client) id", "identity.claim.appid", "identity_claim_appid_g", "Identity.claim.appid"),
+    Column("upn", "string", "user principal name", "identity.claim.upn", "identity_claim_upn_s", "Identity.claim.upn"),
+    Column("managed_identity_id", "string", "resource id of the managed identity", "identity.claim.xms_mirid", "identity_claim_xms_mirid_s", "Identity.claim.xms_mirid"),
+    Column("tenant_id", "string", "tenant of the token or record; never Log Analytics' TenantId, which is the workspace"),
+    Column("token_ip", "string", "address that the token was issued to", "identity.claim.ipaddr", "identity_claim_ipaddr_s", "Identity.claim.ipaddr"),
+    Column("auth_methods", "string", "how the user signed in", "identity.claim.amr", "identity_claim_amr_s", "Identity.claim.amr"),
+    Column("token_id", "string", "id of the token", "identity.claim.uti", "identity_claim_uti_s", "Identity.claim.uti"),
+    Column("client_info", "string", "user agent, verbatim; the caller chose it", "properties.clientInfo", "clientInfo_s", "ClientInfo"),
+    Column("client", "string", "what the user agent says it is"),
+    Column("client_version", "string", "version that the user agent claims"),
+    Column("client_os", "string", "operating system that the user agent claims"),
+    Column("request_uri", "string", "URI of the request", "properties.requestUri", "requestUri_s", "RequestUri"),
+    Column("api_version", "string", "version of the REST interface", "operationVersion", "OperationVersion", "OperationVersion"),
+    Column("object_type", "string", "`key`, `deleted_key`, `role_assignment`, `role_definition`, `backup`, `restore`, `security_domain`, `setting`, …, from the URI"),
+    Column("key_name", "string", "name of the key, from the URI"),
+    Column("key_version", "string", "version of the key, from the URI"),
+    Column("scope", "string", "scope of a role assignment or definition: `/`, `/keys`, `/keys/<name>`"),
+    Column("assignment_id", "string", "id of the role assignment, from the URI"),
+    Column("role_definition_id", "string", "id of the role definition, from the URI"),
+    Column("job_id", "string", "id of a backup or restore job, from the URI"),
+    Column("setting", "string", "name of the setting, from the URI"),
+    Column("correlation_id", "string", "correlation id; the client may choose it, so it is no key", "correlationId", "CorrelationId", "CorrelationId"),
+    Column("subnet_id", "string", "subnet of the caller", "properties.subnetId", "subnetId_s", "SubnetId"),
+    Column("private_endpoint_id", "string", "private endpoint of the caller", "properties.privateEndpointId", "privateEndpointId_s", ""),
+    Column("trusted_service", "string", "first-party service that was let past the firewall", "properties.trustedService", "trustedService_s", "TrustedService"),
+    Column("tls_version", "string", "TLS version", "properties.tlsVersion", "tlsVersion_s", "Tlsversion"),
+    Column("pool_name", "string", "PoolName, verbatim; not the name of the HSM", "PoolName", "PoolName_s", "HsmPoolResourceId"),
+    Column("identity_json", "string", "all the claims, as the source wrote them", "identity", "identity_claim_*", "Identity"),
+    Column("properties_json", "string", "all the properties, as the source wrote them", "properties", "*_s, *_d, *_b, *_g", "*"),
+    Column("route", "string", "how the record came: `storage`, `azure_diagnostics`, `azkv_audit_logs`, `event_hub`"),
+    Column("evidence_id", "string", "the evidence file"),
+    Column("source_file", "string", "its path in the case's evidence folder"),
+    Column("source_line", "int", "line on which the record starts, from 1"),
+    Column("source_offset", "int", "byte at which it starts, in the decompressed file"),
+    Column("source_length", "int", "its length in bytes"),
+    Column("record_digest", "binary", "first 16 bytes of the SHA-256 of the record's bytes: decides what is a duplicate"),
+)  # fmt: skip
+
+REJECTS = (
+    Column("event_id", "string", "`<evidence_id>:<line>`, as if it were an event"),
+    Column("evidence_id", "string", "the evidence file"),
+    Column("source_file", "string", "its path in the case's evidence folder"),
+    Column("source_line", "int", "line on which the rejected bytes start, from 1"),
+    Column("source_offset", "int", "byte at which they start, in the decompressed file"),
+    Column("source_length", "int", "their length in bytes"),
+    Column("reason", "string", "`truncated`, `not_json`, `not_a_record`, `no_time`, `naive_time`, `bad_time`, `too_long`, `too_deep`"),
+    Column("raw", "binary", "the bytes, at most the first 64 KiB of them; the evidence has the rest"),
+)  # fmt: skip
+
+DUPLICATES = (
+    Column("event_id", "string", "the record that came again"),
+    Column("duplicate_of", "string", "the event whose bytes it equals"),
+    *(column for column in EVENTS if column.name in {"evidence_id", "source_file", "source_line", "source_offset", "source_length"}),
+)  # fmt: skip
+
+FINDINGS = (
+    Column("finding_id", "string", "`F01`, `F02`, …: in the order of the findings"),
+    Column("rule_id", "string", "the rule that judged so"),
+    Column("title", "string", "one line: what, who, how many"),
+    Column("severity", "string", "`critical`, `high`, `medium`, `low`, `info`"),
+    Column("confidence", "string", "`high`, `medium`, `low`: how sure the rule is of its reading"),
+    Column("hsm", "string", "the managed HSM"),
+    Column("first_time", "timestamp", "time of the first event, UTC"),
+    Column("last_time", "timestamp", "time of the last event, UTC"),
+    Column("principal", "string", "who"),
+    Column("object_id", "string", "object id of the principal"),
+    Column("caller_ip", "string", "from where; the most frequent address if there are several"),
+    Column("keys", "list", "names of the keys concerned"),
+    Column("events", "int", "number of events"),
+    Column("event_ids", "list", "all of them"),
+    Column("techniques", "list", "MITRE ATT&CK ids"),
+    Column("why", "string", "why this matters"),
+    Column("benign", "string", "what innocent activity looks the same"),
+    Column("next_step", "string", "what to do next"),
+)
+
+EVENT_NAMES = tuple(column.name for column in EVENTS)
+
+
+def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
+    """Arrow schema of *columns*."""
+    return pa.schema([(column.name, _TYPES[column.type]) for column in columns])
+
+
+def empty(columns: Iterable[Column]) -> pa.Table:
+    """Return a table of *columns* without a row."""
+    return arrow_schema(columns).empty_table()
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Return *table* as pandas: aware UTC times, Arrow-backed strings, integers that know missing.
+
+    Examples
+    --------
+    >>> to_pandas(pa.table({"principal": ["a\\0b", "a\\0c"]})).groupby("principal").size().tolist()
+    [1, 1]
+    """
+    for index, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("us", "UTC")))
+    return table.to_pandas(types_mapper=_PANDAS_TYPES.get)
+
+
+_PANDAS_TYPES = {
+    pa.string(): pd.StringDtype("pyarrow"),
+    pa.large_string(): pd.StringDtype("pyarrow"),
+    pa.int64(): pd.Int64Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+
+
+def require(available: Iterable[str], *needed: str) -> None:
+    """Raise `SchemaError` unless every needed column is available.
+
+    >>> require(["time", "operation"], "time")
+    >>> require(["Time"], "time")
+    Traceback (most recent call last):
+    ...
+    mhsm_forensics.errors.SchemaError: missing columns ['time']; got ['Time']. Hint: pass case.events, ...
+    """
+    have = list(available)
+    missing = set(needed) - set(have)
+    if missing:
+        raise SchemaError.missing(missing, have)
+
+
+def to_markdown() -> str:
+    """Render the data dictionary that docs/schema.md holds."""
+    tables = (("Events", EVENTS), ("Rejects", REJECTS), ("Duplicates", DUPLICATES), ("Findings", FINDINGS))
+    return "\n".join(_section(title, columns) for title, columns in tables)
+
+
+def _section(title: str, columns: tuple[Column, ...]) -> str:
+    cells = [
+        (f"`{c.name}`", c.type, c.meaning, *(_code(f) for f in (c.record, c.diagnostics, c.auditlogs)))
+        for c in columns
+    ]
+    head = "| column | type | meaning | storage record | AzureDiagnostics | AZKVAuditLogs |\n|---|---|---|---|---|---|\n"
+    if not any(c.record for c in columns):
+        head, cells = "| column | type | meaning |\n|---|---|---|\n", [row[:3] for row in cells]
+    return f"## {title}\n\n{head}" + "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+def _code(field: str) -> str:
+    return f"`{field}`" if field else ""
