@@ -12,10 +12,11 @@ import hashlib
 import json
 import os
 import socket
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, reduce
 from importlib.metadata import PackageNotFoundError, version
+from operator import and_
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from . import schema
-from .errors import CaseError
+from .errors import CaseError, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
@@ -74,9 +75,25 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Events:
-    """The events of a case, read only when asked for."""
+    """The events of a case, or those of a window, read only when asked for."""
 
     paths: tuple[Path, ...]
+    start: datetime | None = None  # included
+    end: datetime | None = None  # not included
+    hsms: tuple[str, ...] = ()  # none named: all
+
+    def within(self, start: datetime | None = None, end: datetime | None = None, hsms: Iterable[str] = ()) -> Events:
+        """Return the events from *start* up to and without *end*, of these managed HSMs.
+
+        Raises
+        ------
+        InputError
+            A time names no zone.
+        """
+        for moment in (start, end):
+            if moment is not None and moment.tzinfo is None:
+                raise InputError.naive_time(moment.isoformat())
+        return replace(self, start=start, end=end, hsms=tuple(hsm.lower() for hsm in hsms))
 
     def df(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the events as a pandas DataFrame, in the order of time; one row per event.
@@ -84,16 +101,23 @@ class Events:
         Parameters
         ----------
         columns
-            Only these columns of the events table; default all but the record digest.
+            Only these columns of the events table; default all.
         """
-        wanted = columns or [name for name in schema.EVENT_NAMES if name != "record_digest"]
+        wanted = columns or list(schema.EVENT_NAMES)
         order = [(name, "ascending") for name in ("t", "event_id")]
-        table = _read(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, "t", "event_id"])))
+        table = _read(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, "t", "event_id"])), self._filter())
         return schema.to_pandas(table.sort_by(order).select(wanted))
 
     def __len__(self) -> int:
         """Count the events without reading them."""
-        return ds.dataset(list(self.paths), format="parquet").count_rows() if self.paths else 0
+        dataset = ds.dataset([str(path) for path in self.paths], format="parquet") if self.paths else None
+        return dataset.count_rows(filter=self._filter()) if dataset is not None else 0
+
+    def _filter(self) -> ds.Expression | None:
+        tests = [ds.field("t") >= microseconds(self.start)] if self.start else []
+        tests += [ds.field("t") < microseconds(self.end)] if self.end else []
+        tests += [ds.field("hsm").isin(self.hsms)] if self.hsms else []
+        return reduce(and_, tests) if tests else None
 
 
 @dataclass(frozen=True)
@@ -232,18 +256,34 @@ def record_custody(folder: Path, action: str, detail: dict[str, Any]) -> None:
     """Append one entry to the chain of custody; on disk when this returns."""
     path = folder / "custody.jsonl"
     try:
-        torn = _cut_torn_entry(path)
+        newest, torn = _end_of(path)
         if torn:
-            record_custody(folder, "recovered", {"torn_entry": torn})
-        seq, previous = _last_entry(path)
-        entry = {"seq": seq + 1, "time": utc_now(), "action": action, "by": _who(), "tool": TOOL,
-                 "detail": detail, "previous": previous}  # fmt: skip
+            os.truncate(path, path.stat().st_size - len(torn))
+            record_custody(folder, "recovered", {"torn_entry": torn.decode("utf-8", "replace")})
+            newest, _ = _end_of(path)
+        entry = {
+            "seq": json.loads(newest)["seq"] + 1 if newest else 1, "time": utc_now(), "action": action, "by": _who(),
+            "tool": TOOL, "detail": detail, "previous": hashlib.sha256(newest).hexdigest() if newest else "0" * 64,
+        }  # fmt: skip
         with path.open("ab") as log:
             log.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
             log.flush()
             os.fsync(log.fileno())
     except OSError as problem:
         raise CaseError.unwritable(path, problem) from problem
+
+
+def _end_of(path: Path, *, window: int = 1 << 16) -> tuple[bytes, bytes]:
+    """Newest entry of the custody log, and what a killed process left of an unfinished one."""
+    if not path.exists():
+        return b"", b""
+    with path.open("rb") as log:
+        size = log.seek(0, os.SEEK_END)
+        log.seek(max(size - window, 0))
+        whole, newline, torn = log.read().rpartition(b"\n")
+    if window < size and b"\n" not in whole:  # an entry longer than the window
+        return _end_of(path, window=window * 16)
+    return (whole.rpartition(b"\n")[2], torn) if newline else (b"", torn)
 
 
 def read_custody(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
@@ -317,6 +357,11 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware time: what the column `t` holds."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old or the new text, and a crash leaves one of them."""
     temporary = path.with_name(path.name + ".new")
@@ -327,26 +372,13 @@ def replace_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _last_entry(path: Path) -> tuple[int, str]:
-    """Sequence number and SHA-256 of the newest entry."""
-    lines = path.read_bytes().splitlines()[-1:] if path.exists() else []
-    return (json.loads(lines[0])["seq"], hashlib.sha256(lines[0]).hexdigest()) if lines else (0, "0" * 64)
-
-
-def _cut_torn_entry(path: Path) -> str:
-    """Cut what a killed process left of an unfinished entry, and return it."""
-    data = path.read_bytes() if path.exists() else b""
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        os.truncate(path, whole)
-    return data[whole:].decode("utf-8", "replace")
-
-
-def _read(paths: tuple[Path, ...], columns: tuple[schema.Column, ...], names: list[str]) -> pa.Table:
+def _read(
+    paths: tuple[Path, ...], columns: tuple[schema.Column, ...], names: list[str], only: ds.Expression | None = None
+) -> pa.Table:
     wanted = schema.arrow_schema(columns)
     if not paths:
         return wanted.empty_table().select(names)
-    return ds.dataset([str(path) for path in paths], schema=wanted, format="parquet").to_table(columns=names)
+    return ds.dataset([str(path) for path in paths], schema=wanted, format="parquet").to_table(columns=names, filter=only)
 
 
 def _evidence_schema(names: list[str]) -> pa.Schema:

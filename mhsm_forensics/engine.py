@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import schema
-from .case import Case, Events
+from .case import Case, Events, microseconds
 from .errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _MEMORY = "1GB"
 
@@ -79,7 +79,7 @@ def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
     with connect() as connection:
         _register(connection, events)
         try:
-            answer = connection.execute(_bound(text), parameters)
+            answer = connection.sql(_bound(text), params=parameters)
         except duckdb.BinderException as problem:
             raise SchemaError(f"{str(problem).splitlines()[0]} Hint: pass case.events, unchanged.") from None
         return schema.to_pandas(answer.to_arrow_table())
@@ -114,7 +114,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Case):
         events = events.events
     if isinstance(events, Events):
-        _register_files(connection, events.paths)
+        _register_files(connection, events.paths, events)
     elif isinstance(events, (str, Path)):
         _register_files(connection, [Path(events)])
     elif isinstance(events, (list, tuple)) and events:
@@ -129,13 +129,26 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
         raise SchemaError(f"{type(events).__name__} can't be queried. Hint: pass case.events or a DataFrame.")
 
 
-def _register_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path]) -> None:
+def _register_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Events | None = None) -> None:
     files = [str(path) for path in paths]
     if not files:
         connection.register("events", schema.empty(schema.EVENTS))
         return
     relation = connection.read_parquet(files, union_by_name=True)
+    for test in _tests(scope) if scope else ():
+        relation = relation.filter(test)
     relation.create_view("events")
+
+
+def _tests(scope: Events) -> Iterator[duckdb.Expression]:
+    """Yield what an event of the scope must be; values go in as constants, never as text."""
+    column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
+    if scope.start:
+        yield column("t") >= constant(microseconds(scope.start))
+    if scope.end:
+        yield column("t") < constant(microseconds(scope.end))
+    if scope.hsms:
+        yield column("hsm").isin(*map(constant, scope.hsms))
 
 
 def _arrow(frame: pd.DataFrame) -> pa.Table:

@@ -8,7 +8,6 @@ killed at any moment leaves something the next run can finish.
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import os
 import re
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from .case import Case, Evidence, Manifest, read_custody, record_custody, sha256_of, utc_now, write_manifest
+from .case import FATES, Case, Evidence, Manifest, read_custody, record_custody, sha256_of, utc_now, write_manifest
 from .errors import CaseError, EvidenceError
 
 if TYPE_CHECKING:
@@ -32,8 +31,12 @@ BLOCK = 4 << 20
 _SAFE_EXPANSION = 1 << 30
 _MAX_RATIO = 400
 
-_LOG_NAME = re.compile(r"\.(json|jsonl|ndjson|csv|log|gz|zip)$", re.IGNORECASE)
-_LOG_TEXT = re.compile(rb"operationName|OperationName|TimeGenerated")
+_GZIP = 16 + zlib.MAX_WBITS
+_GZIP_READ = 1 << 18
+
+# Blobs of the service are evidence by their name, however damaged; any other file by what it holds.
+_LOG_NAME = re.compile(r"^PT\w+\.json(\.gz)?$", re.IGNORECASE)
+_LOG_TEXT = re.compile(rb'"operationName"\s*:|\bTimeGenerated\b', re.IGNORECASE)
 
 
 class TornStreamError(EvidenceError):
@@ -143,17 +146,44 @@ def blocks(path: Path, member: str | None = None) -> Iterator[bytes]:
             raise TornStreamError(f"{path}: {member}: {problem}") from problem
 
 
+def slices(path: Path, member: str | None, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """Yield the bytes at some places (offset, length) of an evidence file, decompressed; in the order of offsets."""
+    content, held, start = blocks(path, member), b"", 0
+    for offset, length in places:
+        while start + len(held) < offset + length:
+            keep = held[max(offset - start, 0) :]
+            start += len(held) - len(keep)
+            more = next(content, b"")
+            if not more:
+                break
+            held = keep + more
+        yield held[offset - start : offset - start + length]
+
+
 def _unpacked(file: IO[bytes], packed: int | None = None) -> Iterator[bytes]:
     is_gzip = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     if not is_gzip:
         yield from _bounded(iter(lambda: file.read(BLOCK), b""), packed)
         return
-    with gzip.open(file) as unzipped:
-        try:
-            yield from _bounded(iter(lambda: unzipped.read(BLOCK), b""), packed or _size(file))
-        except (EOFError, gzip.BadGzipFile, zlib.error) as problem:
-            raise TornStreamError(f"gzip: {problem}") from problem
+    yield from _bounded(_gunzipped(file), packed or _size(file))
+
+
+def _gunzipped(file: IO[bytes]) -> Iterator[bytes]:
+    """Decompress a gzip file of any number of members, up to the very byte at which it is torn."""
+    member = zlib.decompressobj(_GZIP)
+    while packed := file.read(_GZIP_READ):
+        while packed:
+            try:
+                yield member.decompress(packed, BLOCK)
+            except zlib.error as problem:
+                raise TornStreamError(f"gzip: {problem}") from problem
+            packed = member.unconsumed_tail
+            if member.eof:  # another member may follow, or padding
+                packed = member.unused_data.lstrip(b"\0")
+                member = zlib.decompressobj(_GZIP) if packed else member
+    if not member.eof:
+        raise TornStreamError("gzip: the file ends before its stream does")
 
 
 def _bounded(content: Iterable[bytes], packed: int | None) -> Iterator[bytes]:
@@ -209,6 +239,7 @@ def acquire(case: Case, source: Source, known: dict[str, Evidence], *, in_place:
         The case can't be written.
     """
     incoming = case.path / "evidence" / ".incoming"
+    entries: list[Evidence] = []
     try:
         incoming.mkdir(parents=True, exist_ok=True)
         copy = incoming / "copy"
@@ -219,10 +250,10 @@ def acquire(case: Case, source: Source, known: dict[str, Evidence], *, in_place:
         entry = _entry(case, source, digest, in_place=in_place)
         if not in_place:
             copy = copy.replace(incoming / entry.evidence_id)
-        entries = [entry, *_member_entries(source, entry, known, copy if not in_place else source.path)]
-        for new in entries:
+        for new in _with_members(source, entry, known, source.path if in_place else copy):
             record_custody(case.path, "added", asdict(new))
             known[new.sha256] = new
+            entries.append(new)
         if not in_place:
             _settle(case, entry)
     except OSError as problem:
@@ -282,20 +313,30 @@ def _free_path(case: Case, relative: str, digest: str) -> str:
     return (path.with_name(f"{path.stem}~{digest[:12]}{path.suffix}") if taken else path).as_posix()
 
 
-def _member_entries(source: Source, archive: Evidence, known: dict[str, Evidence], path: Path) -> list[Evidence]:
-    entries = []
-    for name in members(path):
-        digest, size = hashlib.sha256(), 0
-        try:
-            for block in blocks(path, name):
-                digest.update(block)
-                size += len(block)
-        except TornStreamError:
-            pass  # the loader says so; what could be read is still evidence
-        if digest.hexdigest() not in known:
-            entries.append(replace(archive, evidence_id=digest.hexdigest()[:12], member=name, size=size,
-                                   sha256=digest.hexdigest(), origin=f"{source.path}!{name}"))  # fmt: skip
-    return list({entry.sha256: entry for entry in entries}.values())
+def _with_members(source: Source, entry: Evidence, known: dict[str, Evidence], path: Path) -> list[Evidence]:
+    """Return the entry of a file, and behind an archive's those of the members whose bytes are new."""
+    names = members(path)
+    if not names:
+        return [entry]
+    found: dict[str, Evidence] = {}
+    for name in names:
+        digest, size = _member_digest(path, name)
+        if digest not in known:
+            found.setdefault(digest, replace(entry, evidence_id=digest[:12], member=name, size=size, sha256=digest,
+                                             origin=f"{source.path}!{name}"))  # fmt: skip
+    note = f"archive; {len(found):,} of {len(names):,} members are new, each is evidence of its own"
+    return [replace(entry, fates=dict.fromkeys(FATES, 0), note=note), *found.values()]
+
+
+def _member_digest(path: Path, name: str) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    try:
+        for block in blocks(path, name):
+            digest.update(block)
+            size += len(block)
+    except TornStreamError:
+        pass  # the loader says so; what could be read is still evidence
+    return digest.hexdigest(), size
 
 
 def _settle(case: Case, entry: Evidence) -> None:

@@ -6,6 +6,7 @@ evidence that the next run finishes and parts that it throws away.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +14,9 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +28,8 @@ from filelock import FileLock, Timeout
 from . import engine, schema
 from .case import FATES, Case, Evidence, Manifest, create_case, open_case, record_custody, replace_text, write_manifest
 from .errors import CaseError, EvidenceError
-from .evidence import acquire, blocks, find, recover
-from .load import Batch, records
-from .normalise import Normalised, Run, normalise
+from .derive import Loaded, load_part
+from .evidence import Source, acquire, find, recover, slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -34,13 +37,9 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-    Progress = Callable[[str, int, int], None]
+    Progress = Callable[[int, int], None]
 
-_TABLES = {"events": schema.EVENTS, "out_of_scope": schema.EVENTS, "rejects": schema.REJECTS}
-_UNIQUE = {"event_id", "record_id", "time_text", "correlation_id", "record_digest", "t", "time", "raw"}
-_ROWS = 1 << 16  # rows of a row group, and records held at once
-_REJECTS = 1024  # rejects held at once: each may be 64 KB
-_PART = 256 << 20  # bytes of evidence in one part
+_PART = 64 << 20  # bytes of evidence in one part, about
 _ALONE = 32 << 20  # below this, a second process costs more than it gives
 
 
@@ -60,21 +59,6 @@ class Added:
         return _sum_fates(self.new)
 
 
-@dataclass(slots=True)
-class _Loaded:
-    """What one file gave, before duplicates are known."""
-
-    evidence: Evidence
-    events: int = 0
-    out_of_scope: int = 0
-    rejects: int = 0
-    blank: int = 0
-    first: int | None = None
-    last: int | None = None
-    routes: set[str] = field(default_factory=set)
-    torn: str | None = None
-
-
 def add(
     case: Case, paths: Iterable[Path | str], *, in_place: bool = False, progress: Progress | None = None
 ) -> Added:
@@ -89,7 +73,7 @@ def add(
     in_place
         Reference the files where they are instead of copying them; they are hashed all the same.
     progress
-        Called with a stage (``"copy"``, ``"load"``), and bytes done and in all.
+        Called with the bytes that are accounted for, and those there are.
 
     Returns
     -------
@@ -108,25 +92,34 @@ def add(
     with _writing(case) as case:
         resumed = _interrupted(case, wanted)
         sources = found.sources + (find(resumed).sources if resumed else ())
-        known = {entry.sha256: entry for entry in case.manifest.evidence}
-        unfinished = tuple(entry for entry in case.manifest.evidence if entry.fates is None)
         _note_work(case, [*wanted, *resumed], in_place=in_place)
-        total, done = sum(source.path.stat().st_size for source in sources), 0
-        new, had = list(unfinished), []
-        for source in sources:
-            entries = acquire(case, source, known, in_place=in_place)
-            new += entries
-            had += [] if entries else [source.relative]
-            done += source.path.stat().st_size
-            _tell(progress, "copy", done, total)
-        if new:
-            evidence = (*(e for e in case.manifest.evidence if e not in unfinished), *new)
-            write_manifest(case.path, replace(case.manifest, evidence=evidence))
-            case = _load(open_case(case.path), progress)
+        total = sum(source.path.stat().st_size for source in sources)
+        with _deriving(case, total, progress) as parts:
+            parts.take(entry for entry in case.manifest.evidence if entry.fates is None)
+            new, had = _acquire(case, sources, parts, in_place=in_place)
+            if new:
+                write_manifest(case.path, replace(case.manifest, evidence=(*case.manifest.evidence, *new)))
+            if parts.any:
+                case = _settle(open_case(case.path), parts)
         (case.path / ".adding.json").unlink(missing_ok=True)
     ids = {entry.evidence_id for entry in new}
     return Added(case, tuple(e for e in case.manifest.evidence if e.evidence_id in ids), tuple(had), found.left_out,
                  tuple(map(str, resumed)))  # fmt: skip
+
+
+def _acquire(
+    case: Case, sources: Iterable[Source], parts: _Parts, *, in_place: bool
+) -> tuple[list[Evidence], list[str]]:
+    """Take files into the case while earlier ones are already read; returns what is new, and what is not."""
+    known = {entry.sha256: entry for entry in case.manifest.evidence}
+    new: list[Evidence] = []
+    had: list[str] = []
+    for source in sources:
+        entries = acquire(case, source, known, in_place=in_place)
+        parts.take(entry for entry in entries if entry.fates is None)
+        new += entries
+        had += [] if entries else [source.relative]
+    return new, had
 
 
 def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
@@ -141,8 +134,15 @@ def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
         for entry in case.manifest.evidence:
             if not case.evidence_path(entry).is_file():
                 raise EvidenceError(f"{case.evidence_path(entry)}: evidence is missing. Hint: verify names all that is.")
-        bare = tuple(replace(entry, fates=None) for entry in case.manifest.evidence)
-        return _load(replace(case, manifest=Manifest(bare)), progress)
+        archives = {entry.path for entry in case.manifest.evidence if entry.member is not None}
+        bare = tuple(
+            entry if entry.member is None and entry.path in archives else replace(entry, fates=None)
+            for entry in case.manifest.evidence
+        )
+        case = replace(case, manifest=Manifest(bare))
+        with _deriving(case, sum(entry.size for entry in bare), progress) as parts:
+            parts.take(entry for entry in bare if entry.fates is None)
+            return _settle(case, parts)
 
 
 def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
@@ -196,163 +196,101 @@ def _interrupted(case: Case, wanted: list[Path]) -> list[Path]:
     return [path for path in paths if path.exists() and path not in {w.resolve() for w in wanted}]
 
 
-def _load(case: Case, progress: Progress | None) -> Case:
-    """Derive the events of all evidence that has none yet, and make it count."""
-    waiting = [entry for entry in case.manifest.evidence if entry.fates is None]
-    archives = {entry.path for entry in waiting if entry.member is not None}
-    files = [entry for entry in waiting if entry.member is not None or entry.path not in archives]
-    staging = case.path / "events" / ".staging"
-    staging.mkdir(parents=True, exist_ok=True)
-    loaded = _in_parallel(case, _parts_of(files), staging, progress)
-    parts, again = _settle_duplicates(case, staging)
+class _Parts:
+    """The parts that are being derived, by other processes where that pays."""
+
+    def __init__(self, case: Case, total: int, progress: Progress | None) -> None:
+        self.staging = case.path / "events" / ".staging"
+        self._case, self._total, self._progress = case, total, progress
+        self._part: list[Evidence] = []
+        self._jobs: list[Callable[[], list[Loaded]]] = []
+        self._executor = _executor() if total > _ALONE else None
+        self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        self._done = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to derive."""
+        return bool(self._jobs or self._part)
+
+    def take(self, entries: Iterable[Evidence]) -> None:
+        """Add evidence to the present part, and begin with the part when it is large enough."""
+        for entry in entries:
+            self._part.append(entry)
+            if sum(e.size for e in self._part) >= _PART:
+                self._begin()
+
+    def _begin(self) -> None:
+        files = [(entry, self._case.evidence_path(entry)) for entry in self._part]
+        job = (self.staging, f"{self._stamp}-{len(self._jobs):05d}", files)
+        self._jobs.append(self._executor.submit(load_part, *job).result if self._executor else partial(load_part, *job))
+        self._part = []
+
+    def finish(self) -> list[Loaded]:
+        """Wait for all parts; returns what each evidence file gave."""
+        if self._part:
+            self._begin()
+        loaded: list[Loaded] = []
+        for job in self._jobs:
+            loaded += (result := job())
+            self._done += sum(item.evidence.size for item in result)
+            if self._progress:
+                self._progress(self._done, max(self._total, self._done))
+        return loaded
+
+    def stop(self) -> None:
+        """End the other processes; what they wrote is thrown away by the next run."""
+        if self._executor:
+            self._executor.shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def _deriving(case: Case, total: int, progress: Progress | None) -> Iterator[_Parts]:
+    parts = _Parts(case, total, progress)
+    parts.staging.mkdir(parents=True, exist_ok=True)
+    try:
+        yield parts
+    except BaseException:  # Ctrl-C too: nothing goes on in the background
+        parts.stop()
+        raise
+    finally:
+        shutil.rmtree(parts.staging, ignore_errors=True)
+
+
+def _executor() -> Any:
+    from loky import get_reusable_executor  # noqa: PLC0415 - half a second that small input need not wait for
+
+    return get_reusable_executor(max_workers=os.cpu_count() or 1, timeout=10)
+
+
+def _settle(case: Case, parts: _Parts) -> Case:
+    """Account for every line of the parts, and make them count."""
+    loaded = parts.finish()
+    names, again = _settle_duplicates(case, parts.staging)
     done = {item.evidence.evidence_id: _accounted(item, again) for item in loaded}
-    nothing = dict.fromkeys(FATES, 0)
-    evidence = tuple(
-        done.get(e.evidence_id) or (e if e.fates is not None else replace(e, fates=nothing, note=_archive_note(e, files)))
-        for e in case.manifest.evidence
-    )
-    _publish(case, staging, parts, Manifest(evidence, (*case.manifest.parts, *parts)))
-    totals = _sum_fates(entry for entry in evidence if entry.evidence_id in done)
-    record_custody(case.path, "loaded", {"files": len(files), "lines": totals, "parts": list(parts)})
+    evidence = tuple(done.get(entry.evidence_id, entry) for entry in case.manifest.evidence)
+    _publish(case, parts.staging, names, Manifest(evidence, (*case.manifest.parts, *names)))
+    record_custody(case.path, "loaded", {"files": len(done), "lines": _sum_fates(done.values()), "parts": list(names)})
     return open_case(case.path)
 
 
-def _parts_of(files: list[Evidence]) -> list[list[Evidence]]:
-    """Deal the evidence, in its order, into parts of some size."""
-    parts: list[list[Evidence]] = []
-    size = _PART
-    for entry in files:
-        if size + entry.size > _PART // (1 if len(files) == 1 else 4):
-            parts.append([])
-            size = 0
-        parts[-1].append(entry)
-        size += entry.size
-    return parts
-
-
-def _in_parallel(case: Case, parts: list[list[Evidence]], staging: Path, progress: Progress | None) -> list[_Loaded]:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    jobs = [
-        (staging, f"{stamp}-{number:05d}", [(entry, case.evidence_path(entry)) for entry in part])
-        for number, part in enumerate(parts)
-    ]
-    total, done, loaded = sum(entry.size for part in parts for entry in part), 0, []
-    for result in _run(jobs, total):
-        loaded += result
-        done += sum(item.evidence.size for item in result)
-        _tell(progress, "load", done, total)
-    return loaded
-
-
-def _run(jobs: list[Any], total: int) -> Iterator[list[_Loaded]]:
-    workers = min(os.cpu_count() or 1, len(jobs))
-    if workers < 2 or total < _ALONE:
-        yield from (load_part(*job) for job in jobs)
-        return
-    from loky import get_reusable_executor  # noqa: PLC0415 - half a second that small input need not wait for
-
-    executor = get_reusable_executor(max_workers=workers)
-    try:
-        yield from executor.map(load_part, *zip(*jobs, strict=True))
-    except BaseException:
-        executor.shutdown(wait=True, kill_workers=True)
-        raise
-
-
-def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> list[_Loaded]:
-    """Write the events, rejects and records out of scope of some files as one part."""
-    loaded = {entry.evidence_id: _Loaded(entry) for entry, _ in files}
-    with _Writers(staging, name) as writers:
-        for batch, runs in _larger(files, loaded):
-            found = normalise(batch, runs)
-            writers.write(found)
-            _count(loaded, found)
-    return list(loaded.values())
-
-
-def _larger(files: list[tuple[Evidence, Path]], loaded: dict[str, _Loaded]) -> Iterator[tuple[Batch, list[Run]]]:
-    """Join the batches of small files: what is distinct in them is then taken apart once for all."""
-    held, runs = Batch(), []
-    for entry, path in files:
-        for batch in records(blocks(path, entry.member)):
-            held.extend(batch)
-            runs.append(Run(entry, len(batch.records), len(batch.rejects)))
-            loaded[entry.evidence_id].blank += batch.blank
-            loaded[entry.evidence_id].torn = batch.torn
-            if len(held.records) >= _ROWS // 2 or len(held.rejects) >= _REJECTS:
-                yield held, runs
-                held, runs = Batch(), []
-    yield held, runs
-
-
-def _count(loaded: dict[str, _Loaded], found: Normalised) -> None:
-    for name in ("events", "out_of_scope", "rejects"):
-        counts = pc.value_counts(getattr(found, name)["evidence_id"].cast(pa.string())).to_pylist()
-        for row in counts:
-            item = loaded[row["values"]]
-            setattr(item, name, getattr(item, name) + row["counts"])
-    for row in _spans(found.events) + _spans(found.out_of_scope):
-        item = loaded[row["evidence_id"]]
-        item.routes.add(row["route"])
-        item.first = min(row["t_min"], item.first if item.first is not None else row["t_min"])
-        item.last = max(row["t_max"], item.last if item.last is not None else row["t_max"])
-
-
-def _spans(table: pa.Table) -> list[dict[str, Any]]:
-    plain = pa.table({name: table[name].cast(pa.string()) for name in ("evidence_id", "route")} | {"t": table["t"]})
-    return plain.group_by(["evidence_id", "route"]).aggregate([("t", "min"), ("t", "max")]).to_pylist()
-
-
-class _Writers:
-    """Parquet files of one part; rows are held back until they fill a row group."""
-
-    def __init__(self, staging: Path, name: str) -> None:
-        self._staging, self._name = staging, name
-        self._held: dict[str, list[pa.Table]] = {kind: [] for kind in _TABLES}
-        self._open: dict[str, pq.ParquetWriter] = {}
-
-    def __enter__(self) -> _Writers:
-        return self
-
-    def __exit__(self, problem: type[BaseException] | None, *_: object) -> None:
-        for kind in _TABLES:
-            if problem is None:
-                self._flush(kind)
-        for writer in self._open.values():
-            writer.close()
-
-    def write(self, found: Normalised) -> None:
-        for kind, held in self._held.items():
-            held.append(getattr(found, kind))
-            if sum(table.num_rows for table in held) >= _ROWS:
-                self._flush(kind)
-
-    def _flush(self, kind: str) -> None:
-        table = pa.concat_tables(self._held[kind]).unify_dictionaries() if self._held[kind] else None
-        self._held[kind] = []
-        if table is not None and table.num_rows:
-            self._writer(kind, table.schema).write_table(table.combine_chunks(), row_group_size=2 * _ROWS)
-
-    def _writer(self, kind: str, columns: pa.Schema) -> pq.ParquetWriter:
-        if kind not in self._open:
-            path = self._staging / f"{kind}-{self._name}.parquet"
-            repeating = [name for name in columns.names if name not in _UNIQUE]
-            self._open[kind] = pq.ParquetWriter(path, columns, compression="zstd", store_schema=False, use_dictionary=repeating)  # fmt: skip
-        return self._open[kind]
-
-
+# Records that are equal byte for byte have the same record id, so only those that share one are compared.
+_CANDIDATES = """
+WITH all_records AS ({sources})
+SELECT * FROM all_records
+WHERE record_id IN (SELECT record_id FROM all_records GROUP BY record_id HAVING count(*) > 1)
+ORDER BY evidence_id, source_offset
+"""
 _SEEN_AGAIN = """
-WITH all_records AS ({sources}),
-again AS (SELECT record_digest FROM all_records GROUP BY record_digest HAVING count(*) > 1),
-ranked AS (
-  SELECT r.*, row_number() OVER w AS nth, first_value(r.event_id) OVER w AS duplicate_of
-  FROM all_records r JOIN again USING (record_digest) JOIN positions p ON p.evidence_id = r.evidence_id
-  WINDOW w AS (PARTITION BY record_digest ORDER BY p.position, source_line, source_offset, r.event_id)
+WITH ranked AS (
+  SELECT c.*, row_number() OVER w AS nth, first_value(event_id) OVER w AS duplicate_of
+  FROM candidates c JOIN digests USING (event_id) JOIN positions USING (evidence_id)
+  WINDOW w AS (PARTITION BY digest ORDER BY position, source_line, source_offset)
 )
 SELECT event_id, duplicate_of, evidence_id, source_file, source_line, source_offset, source_length, kind
 FROM ranked WHERE nth > 1
 """
-_PLACES = "event_id, evidence_id, source_file, source_line, source_offset, source_length, record_digest"
+_PLACES = "event_id, record_id, evidence_id, source_file, source_line, source_offset, source_length"
 
 
 def _settle_duplicates(case: Case, staging: Path) -> tuple[tuple[str, ...], dict[tuple[str, str], int]]:
@@ -361,29 +299,51 @@ def _settle_duplicates(case: Case, staging: Path) -> tuple[tuple[str, ...], dict
     Returns the new event parts, and how many records of which evidence and table came again.
     """
     new = {kind: sorted(staging.glob(f"{kind}-*.parquet")) for kind in ("events", "out_of_scope")}
-    if not any(new.values()):
-        return (), {}
-    old = {"events": list(case.events.paths), "out_of_scope": [p] if (p := case.path / "out_of_scope.parquet").exists() else []}  # fmt: skip
+    aside = [path] if (path := case.path / "out_of_scope.parquet").exists() else []
+    old = {"events": list(case.events.paths), "out_of_scope": aside}
+    held = [(kind, age) for kind in new for age in ("old", "new") if (old if age == "old" else new)[kind]]
+    counts: dict[tuple[str, str], int] = {}
     with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
-        positions = [entry.evidence_id for entry in case.manifest.evidence]
-        db.register("positions", pa.table({"evidence_id": positions, "position": range(len(positions))}))
-        sources = " UNION ALL ".join(_source(db, kind, [*old[kind], *new[kind]]) for kind in new if old[kind] or new[kind])  # fmt: skip
-        again = staging / "again.parquet"
-        engine.copy(db, _SEEN_AGAIN.format(sources=sources), again)
-        db.read_parquet(str(again)).create_view("again")
-        counts = dict(
-            ((evidence_id, kind), count) for evidence_id, kind, count in
-            db.execute("SELECT evidence_id, kind, count(*) FROM again GROUP BY ALL").fetchall()
-        )  # fmt: skip
-        if counts:
+        _register_loaded(db, case)
+        sources = " UNION ALL ".join(_source(db, kind, age, {"old": old, "new": new}[age][kind]) for kind, age in held)
+        candidates = db.sql(_CANDIDATES.format(sources=sources)).to_arrow_table() if held else None
+        if candidates is not None and candidates.num_rows:
+            _find_again(db, case, candidates, staging / "again.parquet")
+            found = db.execute("SELECT evidence_id, kind, count(*) FROM again GROUP BY ALL").fetchall()
+            counts = {(evidence_id, kind): count for evidence_id, kind, count in found}
             for path in (path for paths in new.values() for path in paths):
                 _without_again(db, path)
     return tuple(path.name for path in new["events"] if path.exists()), counts
 
 
-def _source(db: duckdb.DuckDBPyConnection, kind: str, paths: list[Path]) -> str:
-    db.read_parquet([str(path) for path in paths], union_by_name=True).create_view(f"{kind}_parts")
-    return f"SELECT {_PLACES}, '{kind}' AS kind FROM {kind}_parts"
+def _source(db: duckdb.DuckDBPyConnection, kind: str, age: str, paths: list[Path]) -> str:
+    """Return a SELECT over the places of some parts; of old ones, only what counts."""
+    db.read_parquet([str(path) for path in paths], union_by_name=True).create_view(f"{kind}_{age}")
+    only = "SEMI JOIN loaded USING (evidence_id)" if age == "old" else ""
+    return f"SELECT {_PLACES}, '{kind}' AS kind FROM {kind}_{age} {only}"
+
+
+def _register_loaded(db: duckdb.DuckDBPyConnection, case: Case) -> None:
+    """Make the table `loaded`: evidence whose derived rows count."""
+    ids = [entry.evidence_id for entry in case.manifest.evidence if entry.fates is not None]
+    db.register("loaded", pa.table({"evidence_id": pa.array(ids, pa.string())}))
+
+
+def _find_again(db: duckdb.DuckDBPyConnection, case: Case, candidates: pa.Table, target: Path) -> None:
+    """Compare the bytes of records that may be equal, and make the view `again` of those that came before."""
+    evidence = {entry.evidence_id: entry for entry in case.manifest.evidence}
+    digests: list[bytes] = []
+    for evidence_id, rows in groupby(candidates.to_pylist(), key=itemgetter("evidence_id")):
+        entry = evidence[evidence_id]
+        places = [(row["source_offset"], row["source_length"]) for row in rows]
+        found = slices(case.evidence_path(entry), entry.member, places)
+        digests += [hashlib.sha256(data).digest() for data in found]
+    db.register("candidates", candidates)
+    db.register("digests", pa.table({"event_id": candidates["event_id"], "digest": pa.array(digests, pa.binary())}))
+    ids = [entry.evidence_id for entry in case.manifest.evidence]
+    db.register("positions", pa.table({"evidence_id": ids, "position": range(len(ids))}))
+    engine.copy(db, _SEEN_AGAIN, target)
+    db.read_parquet(str(target)).create_view("again")
 
 
 def _without_again(db: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -402,16 +362,14 @@ def _without_again(db: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 def _publish(case: Case, staging: Path, parts: tuple[str, ...], manifest: Manifest) -> None:
     """Put the new parts in place; the manifest, last of all, makes them count."""
-    loaded = [entry.evidence_id for entry in case.manifest.evidence if entry.fates is not None]
     with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
-        db.register("loaded", pa.table({"evidence_id": pa.array(loaded, pa.string())}))
+        _register_loaded(db, case)
         _extend(db, case, "rejects", schema.REJECTS, sorted(staging.glob("rejects-*.parquet")))
         _extend(db, case, "out_of_scope", schema.EVENTS, sorted(staging.glob("out_of_scope-*.parquet")))
         _extend(db, case, "duplicates", schema.DUPLICATES, sorted(staging.glob("again.parquet")))
     for name in parts:
         (staging / name).replace(case.path / "events" / name)
     write_manifest(case.path, manifest)
-    shutil.rmtree(staging)
     for path in (case.path / "events").glob("*.parquet"):  # what a rebuild has replaced
         if path.name not in manifest.parts:
             path.unlink()
@@ -438,7 +396,7 @@ def _extend(
     fresh.replace(target)
 
 
-def _accounted(item: _Loaded, again: dict[tuple[str, str], int]) -> Evidence:
+def _accounted(item: Loaded, again: dict[tuple[str, str], int]) -> Evidence:
     entry = item.evidence
     events_again = again.get((entry.evidence_id, "events"), 0)
     others_again = again.get((entry.evidence_id, "out_of_scope"), 0)
@@ -451,11 +409,6 @@ def _accounted(item: _Loaded, again: dict[tuple[str, str], int]) -> Evidence:
     }
     return replace(entry, fates=fates, first_time=_iso(item.first), last_time=_iso(item.last), note=item.torn,
                    route=", ".join(sorted(item.routes)) or None)  # fmt: skip
-
-
-def _archive_note(archive: Evidence, files: list[Evidence]) -> str:
-    count = sum(entry.path == archive.path for entry in files)
-    return f"archive; {count:,} members are evidence of their own"
 
 
 def _iso(t: int | None) -> str | None:
@@ -471,8 +424,3 @@ def _sum_fates(entries: Iterable[Evidence]) -> dict[str, int]:
 
 def _as_os_error(problem: Exception) -> OSError:
     return problem if isinstance(problem, OSError) else OSError(str(problem))
-
-
-def _tell(progress: Progress | None, stage: str, done: int, total: int) -> None:
-    if progress is not None:
-        progress(stage, done, total)

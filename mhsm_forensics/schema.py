@@ -7,15 +7,17 @@ refuses any column of events that the package reads but this file does not defin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 
 from .errors import SchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pandas as pd
 
 _TYPES = {
     "string": pa.string(),
@@ -104,7 +106,6 @@ EVENTS = (
     Column("source_line", "int", "line on which the record starts, from 1"),
     Column("source_offset", "int", "byte at which it starts, in the decompressed file"),
     Column("source_length", "int", "its length in bytes"),
-    Column("record_digest", "binary", "first 16 bytes of the SHA-256 of the record's bytes: decides what is a duplicate"),
 )  # fmt: skip
 
 REJECTS = (
@@ -169,16 +170,18 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("us", "UTC")))
-    return table.to_pandas(types_mapper=_PANDAS_TYPES.get)
+    return table.to_pandas(types_mapper=_pandas_types().get)
 
 
-_PANDAS_TYPES = {
-    pa.string(): pd.StringDtype("pyarrow"),
-    pa.large_string(): pd.StringDtype("pyarrow"),
-    pa.int64(): pd.Int64Dtype(),
-    pa.int32(): pd.Int32Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-}
+@cache
+def _pandas_types() -> dict[pa.DataType, Any]:
+    import pandas as pd  # noqa: PLC0415 - a third of a second that the loader's workers need not wait for
+
+    text = pd.StringDtype("pyarrow")
+    return {
+        pa.string(): text, pa.large_string(): text, pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+    }  # fmt: skip
 
 
 def require(available: Iterable[str], *needed: str) -> None:

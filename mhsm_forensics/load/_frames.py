@@ -10,8 +10,10 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass, field
-from itertools import accumulate, chain
+from itertools import chain
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ._documents import WRAPPER, Splitter
 
@@ -99,7 +101,8 @@ def _line_chunks(blocks: Iterator[bytes], offset: int) -> Iterator[Chunk]:
 
 def _lines(data: bytes, line: int, offset: int) -> Chunk:
     pieces = data.split(b"\n")
-    offsets = list(accumulate((len(piece) + 1 for piece in pieces[:-1]), initial=offset))
+    lengths = np.fromiter(map(len, pieces), "int64", len(pieces)) + 1
+    offsets = (offset + np.cumsum(lengths) - lengths).tolist()
     if b"\r" in data:
         pieces = [piece.rstrip(b"\r") for piece in pieces]
     return Chunk(pieces, range(line, line + len(pieces)), offsets)
@@ -150,8 +153,8 @@ def _row_chunks(blocks: Iterator[bytes], offset: int, *, size: int = 4096) -> It
         if not taken:
             break
         if reason:
-            chunk.reasons[len(chunk.data)] = (reason, sum(len(data) + 1 for _, data in taken) - 1)
-        chunk.data.append(b"\n".join(data for _, data in taken))
+            chunk.reasons[len(chunk.data)] = (reason, len(_joined(taken)))
+        chunk.data.append(_joined(taken))
         chunk.lines.append(line)  # type: ignore[union-attr]
         chunk.offsets.append(taken[0][0])
         chunk.rows.append(dict(zip(names, row, strict=False)))  # type: ignore[union-attr]
@@ -168,6 +171,15 @@ def _taking(chunks: Iterator[Chunk], taken: list[tuple[int, bytes]]) -> Iterator
         for offset, piece in zip(chunk.offsets, chunk.data, strict=False):
             taken.append((offset, piece))
             yield piece.decode("utf-8", "replace") + "\n"
+
+
+def _joined(taken: list[tuple[int, bytes]]) -> bytes:
+    """Return the bytes of a row as they stand in the file, with the line breaks inside it."""
+    joined = taken[0][1]
+    for offset, data in taken[1:]:
+        joined += b"\n" if offset == taken[0][0] + len(joined) + 1 else b"\r\n"
+        joined += data
+    return joined
 
 
 def _next_row(reader: Iterator[list[str]]) -> tuple[list[str], str]:

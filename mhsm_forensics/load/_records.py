@@ -135,7 +135,7 @@ def _clean(chunk: Chunk) -> Batch | None:
         found = [decode(piece) for piece in chunk.data]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if any(record.operationName is None or record.time is None for record in found):
+    if None in [record.operationName for record in found] or None in [record.time for record in found]:
         return None
     return Batch(found, chunk.data, list(chunk.lines), chunk.offsets, chunk.nth or [1] * len(found))
 

@@ -18,13 +18,13 @@ import pyarrow.compute as pc
 
 from .. import schema
 from ..load import Batch, Place, Record, Reject
-from ._addresses import address_of
+from ._addresses import Address, address_of
 from ._callers import Caller, caller_of
 from ._requests import Asked, Request, object_of, outcome_of, request_of, whole
 from ._times import ticks_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..case import Evidence
 
@@ -33,10 +33,31 @@ __all__ = ["Normalised", "Run", "address_of", "caller_of", "event_id", "normalis
 _T = TypeVar("_T")
 _MANAGED_HSM = "managedhsms"
 _REMEMBERED = 1 << 16
+_LARGEST = 1 << 62
 
-_caller = lru_cache(_REMEMBERED)(lambda key: caller_of(key[0], challenged=key[1], tenant_id=key[2]))
-_request = lru_cache(_REMEMBERED)(lambda key: request_of(Asked(*key)))
-_address = lru_cache(_REMEMBERED)(address_of)
+
+@lru_cache(_REMEMBERED)
+def _caller(key: tuple[Any, ...]) -> Caller:
+    identity, operation, status, tenant_id = key
+    challenged = operation == "Authentication" or whole(status) == 401
+    return caller_of(identity, challenged=challenged, tenant_id=tenant_id)
+
+
+@lru_cache(_REMEMBERED)
+def _request(key: tuple[Any, ...]) -> Request:
+    return request_of(Asked(*key))
+
+
+@lru_cache(_REMEMBERED)
+def _address(key: tuple[Any, ...]) -> Address:
+    return address_of(*key)
+
+
+@lru_cache(_REMEMBERED)
+def _resource(key: tuple[Any, ...]) -> Resource:
+    return resource_of(*key)
+
+
 _whole = lru_cache(_REMEMBERED)(whole)
 
 
@@ -107,10 +128,12 @@ def _spread(runs: Sequence[Run]) -> Iterator[Run]:
 
 def _events(batch: Batch, ticks: np.ndarray, evidence: list[Evidence], files: np.ndarray) -> pa.Table:
     records = batch.records
-    callers = _Facts([(bytes(r.identity), _is_challenge(r), r.TenantId) for r in records], _caller)
-    requests = _Facts([_asked(r) for r in records], _request)
-    addresses = _Facts([r.callerIpAddress for r in records], _address)
-    resources = _Facts([r.resourceId for r in records], resource_of)
+    answers = [r.httpStatusCode for r in records]
+    operations = [r.operationName for r in records]
+    callers = _Facts([[bytes(r.identity) for r in records], operations, answers, [r.TenantId for r in records]], _caller)
+    requests = _Facts(_asked(records, operations, answers), _request)
+    addresses = _Facts([[r.callerIpAddress for r in records]], _address)
+    resources = _Facts([[r.resourceId for r in records]], _resource)
     durations = [_whole(r.durationMs) for r in records]
     columns: dict[str, Any] = {
         **callers.columns(Caller), **requests.columns(Request), **resources.columns(Resource),
@@ -125,7 +148,6 @@ def _events(batch: Batch, ticks: np.ndarray, evidence: list[Evidence], files: np
         "duration_ms": durations,
         "correlation_id": [r.correlationId or None for r in records],
         "route": _encoded([_route(r, evidence[file]) for r, file in zip(records, files, strict=True)]),
-        "record_digest": [hashlib.sha256(data).digest()[:16] for data in batch.data],
     }  # fmt: skip
     return pa.table([_typed(columns[c.name], c.type) for c in schema.EVENTS], names=list(schema.EVENT_NAMES))
 
@@ -135,20 +157,13 @@ def _is_challenge(r: Record) -> bool:
     return r.operationName == "Authentication" or _whole(r.httpStatusCode) == 401
 
 
-def _asked(r: Record) -> tuple[Any, ...]:
-    """Fields of `Asked` as a bare tuple: made for every record, and looked at once for each distinct one."""
-    return (r.operationName, bytes(r.properties), r.clientInfo, r.requestUri, r.httpStatusCode,
-            r.resultSignature, r.subnetId, r.PoolName, r.operationVersion)  # fmt: skip
-
-
-def _is_challenge(r: Record) -> bool:
-    """Whether the request was asked for a token; the nested shape keeps its status among the properties."""
-    return r.operationName == "Authentication" or _whole(r.httpStatusCode) == 401
-
-
-def _asked(r: Record) -> Asked:
-    return Asked(r.operationName, bytes(r.properties), r.clientInfo, r.requestUri, r.httpStatusCode,
-                 r.resultSignature, r.subnetId, r.PoolName, r.operationVersion)  # fmt: skip
+def _asked(records: list[Record], operations: list[Any], answers: list[Any]) -> list[list[Any]]:
+    """Return the fields of `Asked`, column by column."""
+    return [
+        operations, [bytes(r.properties) for r in records], [r.clientInfo for r in records],
+        [r.requestUri for r in records], answers, [r.resultSignature for r in records],
+        [r.subnetId for r in records], [r.PoolName for r in records], [r.operationVersion for r in records],
+    ]  # fmt: skip
 
 
 def _route(record: Record, evidence: Evidence) -> str:
@@ -156,7 +171,6 @@ def _route(record: Record, evidence: Evidence) -> str:
     return "storage" if record.route == "event_hub" and "resourceid=" in evidence.path.lower() else record.route
 
 
-@lru_cache(_REMEMBERED)
 def resource_of(resource_id: str | None) -> Resource:
     """What a resource id names, in lower case: logs and tables differ in their case.
 
@@ -189,7 +203,7 @@ def _record_ids(
     durations: list[int | None],
 ) -> list[str]:
     """Digest of what every route keeps: time, resource, request, answer, caller, address, correlation id."""
-    said = [request.canonical for request in requests.facts]
+    said = [request.digest for request in requests.facts]
     who = [f"{caller.object_id}\x1f{caller.app_id}" for caller in callers.facts]
     what = [resource.resource_id for resource in resources.facts]
     where = [address.caller_ip for address in addresses.facts]
@@ -205,13 +219,21 @@ def _record_ids(
 
 
 class _Facts(Generic[_T]):
-    """What each distinct key says, and which of them each row has."""
+    """What each distinct combination of values says, and which of them each row has."""
 
-    def __init__(self, keys: Sequence[Hashable], make: Callable[[Any], _T]) -> None:
-        distinct: dict[Hashable, int] = {}
-        self.index = [distinct.setdefault(key, len(distinct)) for key in keys]
-        self.facts = [make(key) for key in distinct]
-        self._rows = pa.array(self.index, pa.int32())
+    def __init__(self, columns: Sequence[Sequence[Any]], make: Callable[[tuple[Any, ...]], _T]) -> None:
+        combined, size = np.zeros(len(columns[0]), "int64"), 1
+        for column in columns:
+            codes, count = _codes(column)
+            if size * count > _LARGEST:
+                combined = np.unique(combined, return_inverse=True)[1]
+                size = len(combined)
+            if count > 1:
+                combined, size = combined * count + codes, size * count
+        firsts, rows = np.unique(combined, return_index=True, return_inverse=True)[1:]
+        self.facts = [make(tuple(column[first] for column in columns)) for first in firsts.tolist()]
+        self.index: list[int] = rows.tolist()
+        self._rows = pa.array(rows, pa.int32())
 
     def columns(self, kind: type) -> dict[str, pa.Array]:
         """Every field of the facts as a column of the rows."""
@@ -230,20 +252,41 @@ class _Facts(Generic[_T]):
 
 def _places(batch: Batch, evidence: list[Evidence], files: np.ndarray) -> dict[str, Any]:
     of = pa.array(files, pa.int32())
+    ids = _named(of, [entry.evidence_id for entry in evidence])
     return {
-        "event_id": _event_ids(batch, [entry.evidence_id for entry in evidence], files),
-        "evidence_id": pa.DictionaryArray.from_arrays(of, [entry.evidence_id for entry in evidence]),
-        "source_file": pa.DictionaryArray.from_arrays(of, [source_file(entry) for entry in evidence]),
+        "event_id": _event_ids(batch, ids),
+        "evidence_id": ids,
+        "source_file": _named(of, [source_file(entry) for entry in evidence]),
         "source_line": batch.lines,
         "source_offset": batch.offsets,
         "source_length": [len(data) for data in batch.data],
     }
 
 
-def _event_ids(batch: Batch, ids: list[str], files: np.ndarray) -> list[str]:
-    plain = max(batch.nth, default=1) == 1
-    ends = batch.lines if plain else [f"{n}" if k == 1 else f"{n}.{k}" for n, k in zip(batch.lines, batch.nth, strict=True)]  # fmt: skip
-    return [f"{ids[file]}:{end}" for file, end in zip(files.tolist(), ends, strict=True)]
+def _named(of: pa.Array, names: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(of, pa.array(names, pa.string()))
+
+
+def _codes(column: Sequence[Any]) -> tuple[np.ndarray, int]:
+    """Number the distinct values of a column; None is one of them."""
+    first = next((value for value in column if value is not None), None)
+    if first is None:
+        return np.zeros(len(column), "int64"), 1
+    if isinstance(first, str):
+        try:
+            encoded = pa.array(column, pa.string()).dictionary_encode()
+            return encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(), len(encoded.dictionary) + 1
+        except pa.ArrowTypeError:
+            pass  # text and numbers in one column
+    distinct: dict[Any, int] = {}  # long bytes too: Arrow would copy them all, to keep a few
+    return np.array([distinct.setdefault(value, len(distinct)) for value in column]), len(distinct)
+
+
+def _event_ids(batch: Batch, evidence_ids: pa.Array) -> pa.Array:
+    ends = pa.array(batch.lines, pa.int64()).cast(pa.string())
+    if max(batch.nth, default=1) > 1:
+        ends = pa.array([f"{n}" if k == 1 else f"{n}.{k}" for n, k in zip(batch.lines, batch.nth, strict=True)])
+    return pc.binary_join_element_wise(evidence_ids.cast(pa.string()), ends, ":")
 
 
 def source_file(evidence: Evidence) -> str:

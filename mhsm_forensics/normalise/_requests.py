@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class Request:
     tls_version: str | None
     pool_name: str | None
     properties_json: str | None
-    canonical: str  # the parts of record_id that come from here
+    digest: str  # of what every route keeps of the request, for record_id
 
 
 def request_of(asked: Asked) -> Request:
@@ -127,7 +128,7 @@ def request_of(asked: Asked) -> Request:
         tls_version=_text(held.get("tlsversion")),
         pool_name=_text(asked.pool_name) or _text(held.get("poolname")) or _text(held.get("hsmpoolresourceid")),
         properties_json=text,
-        canonical="\x1f".join(map(str, (asked.operation, status, info, host, path, sorted(query.items())))),
+        digest=hashlib.sha256(repr((asked.operation, status, info, host, path, sorted(query.items()))).encode()).hexdigest(),
     )
 
 

@@ -1,20 +1,25 @@
 """Figures: a frame from `analyse` in, a plotly Figure out; nothing counted, nothing shown, no file known.
 
 Every function draws the frame of the same name in `analyse`. Times are UTC and reach plotly as epoch
-milliseconds; text from the log reaches plotly only through `safe`. An empty frame gives a figure that says so.
+milliseconds; text from the log reaches plotly only through `safe`. An empty frame gives a figure that
+says so.
 """
 
 import plotly.io as pio
 
-from ._coverage import coverage, gaps, hourly
+from ._activity import activity
+from ._coverage import coverage, gaps
+from ._hourly import hourly
 from ._keys import keys
 from ._matrices import first_seen_pairs, outcomes
+from ._moments import moments
 from ._people import principals, sessions
-from ._story import activity, moments
-from ._text import plural, safe, spell, visible
+from ._style import ThemeName
+from ._text import safe
 
 __all__ = [
     "CONFIG",
+    "ThemeName",
     "activity",
     "coverage",
     "first_seen_pairs",
@@ -23,12 +28,9 @@ __all__ = [
     "keys",
     "moments",
     "outcomes",
-    "plural",
     "principals",
     "safe",
     "sessions",
-    "spell",
-    "visible",
 ]
 
 # plotly.js 4 shows a "Share chart" button that uploads the chart's data. Evidence stays here.
@@ -39,9 +41,14 @@ CONFIG: dict[str, object] = {
     "responsive": True,
     "typesetMath": False,
     "modeBarButtonsToRemove": [
-        "sendChartToCloud", "lasso2d", "select2d", "autoScale2d", "zoomIn2d", "zoomOut2d",
+        "sendChartToCloud",
+        "lasso2d",
+        "select2d",
+        "autoScale2d",
+        "zoomIn2d",
+        "zoomOut2d",
     ],
-}  # fmt: skip
+}
 
 
 def _forbid_upload() -> None:

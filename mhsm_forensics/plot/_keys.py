@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..text import plural, spell
 from ._style import (
     LANES,
     THEMES,
@@ -15,15 +16,17 @@ from ._style import (
     ThemeName,
     caption,
     counted,
+    each,
     figure,
     lane_rules,
     lanes,
     nothing,
     shown_of,
+    spans,
     swatch,
     texts,
 )
-from ._text import plural, safe, spell
+from ._text import safe
 from ._time import axis_names, epoch_ms, room_below, second_axis, stamp, time_axes
 
 _RANK = {"purged": 0, "soft-deleted": 1, "active": 2}
@@ -40,9 +43,7 @@ class _Stretch:
     state: str
 
 
-def keys(
-    frame: pd.DataFrame, *, theme: ThemeName = "light", zone: str | None = None, limit: int = LANES
-) -> go.Figure:
+def keys(frame: pd.DataFrame, *, theme: ThemeName = "light", zone: str | None = None, limit: int = LANES) -> go.Figure:
     """Bar per key from its first event: active, soft-deleted (hatched), purged (a cross).
 
     Parameters
@@ -50,25 +51,29 @@ def keys(
     frame
         `analyse.keys`, one row per HSM and key.
     theme, zone, limit
-        Colours; IANA zone shown beside UTC; most keys drawn (purged, deleted and changed ones are kept first).
+        Colours; IANA zone shown beside UTC; most keys drawn (purged, deleted and changed keys first).
     """
     title, look = "Life of the keys", THEMES[theme]
     if frame.empty:
         return nothing(title, look)
-    rows = frame.assign(hsm=texts(frame["hsm"]), key_name=texts(frame["key_name"]), rank=frame["state"].map(_RANK),
-                        **{column: epoch_ms(frame[column]) for column in _TIMES})  # fmt: skip
+    rows = frame.assign(
+        hsm=texts(frame["hsm"]),
+        key_name=texts(frame["key_name"]),
+        rank=frame["state"].map(_RANK),
+        **{column: epoch_ms(frame[column]) for column in _TIMES},
+    )
     rows = rows.sort_values(
         ["rank", "changes", "exports", "uses", "key_name"], ascending=[True, False, False, False, True]
     )
     drawn = rows.head(limit).reset_index(drop=True)
     start, end = float(rows["first_time"].min()), float(rows["last_time"].max())
-    lives = [stretch for row in drawn.itertuples() for stretch in _life(row, end)]
-    several = rows["hsm"].nunique() > 1
-    labels = [_label(row, look, several=several) for row in drawn.itertuples()]
+    lives = [stretch for row in each(drawn) for stretch in _life(row, end)]
+    several = len(rows["hsm"].unique()) > 1
+    labels = [_label(row, look, several=several) for row in each(drawn)]
     note = (
         f"{swatch(look.calm, 'active')}   {swatch(look.low, 'soft-deleted, recoverable', mark='▨')}   "
-        f"{swatch(look.accent, 'purged', mark='✕')}   | created.   A bar without that mark starts at the key's first event.   "
-        "Number: uses."
+        f"{swatch(look.accent, 'purged', mark='✕')}   | created.   "
+        "A bar without that mark starts at the key's first event.   Number: uses."
     )
     return figure(
         [*_bars(lives, drawn, look, zone), *_points(drawn, look, zone), *second_axis(zone)],
@@ -99,53 +104,65 @@ def _life(key: Any, end: float) -> list[_Stretch]:
 
 def _bars(lives: list[_Stretch], drawn: pd.DataFrame, theme: Theme, zone: str | None) -> list[Json]:
     hatch = {"shape": "/", "fgcolor": theme.page, "bgcolor": theme.low, "size": 5, "solidity": 0.25}
-    looks = {
+    looks: dict[str, Json] = {
         "active": {"color": theme.calm, "opacity": 0.7},
         "soft-deleted": {"color": theme.low, "pattern": hatch},
     }
-    bars = []
-    for state, marker in looks.items():
-        part = [stretch for stretch in lives if stretch.state == state and stretch.end >= stretch.start]
-        if part:
-            bars.append({
-                "type": "bar", "name": state, "orientation": "h", "y": [s.lane for s in part], "width": 0.36,
-                "base": [s.start for s in part], "x": [s.end - s.start for s in part], "textposition": "none",
-                "marker": {**marker, "line": {"width": 0}}, "hovertemplate": "%{text}<extra></extra>",
-                "text": [_words(drawn.loc[s.lane], s, zone) for s in part],
-            })  # fmt: skip
-    return bars
+    return [
+        spans(
+            state,
+            lanes=[s.lane for s in part],
+            start=[s.start for s in part],
+            length=[s.end - s.start for s in part],
+            words=[_words(drawn.loc[s.lane], s, zone) for s in part],
+            width=0.36,
+            marker=marker,
+        )
+        for state, marker in looks.items()
+        if (part := [s for s in lives if s.state == state and s.end >= s.start])
+    ]
 
 
 def _words(key: Any, stretch: _Stretch, zone: str | None) -> str:
+    counts = ", ".join(plural(int(key[f"{noun}s"]), noun) for noun in ("use", "change", "export"))
     return (
-        f"<b>{safe(key['key_name'])}</b> on {safe(key['hsm'])}: {stretch.state}<br>{stamp(stretch.start, zone)} to "
-        f"{stamp(stretch.end, zone)}<br>{plural(int(key['uses']), 'use')}, {plural(int(key['changes']), 'change')}, "
-        f"{plural(int(key['exports']), 'export')}, {int(key['denied']):,} denied"
+        f"<b>{safe(key['key_name'])}</b> on {safe(key['hsm'])}: {stretch.state}<br>"
+        f"{stamp(stretch.start, zone)} to {stamp(stretch.end, zone)}<br>{counts}, "
+        f"{int(key['denied']):,} denied"
     )
 
 
 def _points(drawn: pd.DataFrame, theme: Theme, zone: str | None) -> list[Json]:
-    kinds = (
-        ("created_at", "created", {"symbol": "line-ns-open", "size": 15, "color": theme.ink,
-                                   "line": {"width": 2, "color": theme.ink}}),
-        ("purged_at", "purged", {"symbol": "x", "size": 11, "color": theme.accent, "line": {"width": 0}}),
-    )  # fmt: skip
+    tick: Json = {
+        "symbol": "line-ns-open",
+        "size": 15,
+        "color": theme.ink,
+        "line": {"width": 2, "color": theme.ink},
+    }
+    cross: Json = {"symbol": "x", "size": 11, "color": theme.accent, "line": {"width": 0}}
     return [
-        {"type": "scatter", "name": word, "mode": "markers", "x": part[column].to_numpy(), "y": list(part.index),
-         "marker": marker, "text": [f"{word} {stamp(t, zone)}" for t in part[column]],
-         "hovertemplate": "%{text}<extra></extra>"}
-        for column, word, marker in kinds
+        {
+            "type": "scatter",
+            "name": word,
+            "mode": "markers",
+            "x": part[column].to_numpy(),
+            "y": list(part.index),
+            "marker": marker,
+            "text": [f"{word} {stamp(t, zone)}" for t in part[column]],
+            "hovertemplate": "%{text}<extra></extra>",
+        }
+        for column, word, marker in (("created_at", "created", tick), ("purged_at", "purged", cross))
         if not (part := drawn[drawn[column].notna()]).empty
-    ]  # fmt: skip
+    ]
 
 
 def _ends(drawn: pd.DataFrame, theme: Theme) -> list[Json]:
     """How the key stands at the end of the evidence, right of the plot, when that is not plain "active"."""
-    words = []
-    for row in drawn.itertuples():
-        if text := _end(row):
-            words.append(caption(text, theme, x=1, y=row.Index, xref="paper", xshift=8, color=theme.accent))
-    return words
+    return [
+        caption(text, theme, x=1, y=lane, xref="paper", xshift=8, color=theme.accent)
+        for lane, row in enumerate(each(drawn))
+        if (text := _end(row))
+    ]
 
 
 def _end(key: Any) -> str:

@@ -13,6 +13,7 @@ from ._style import (
     Stops,
     Theme,
     ThemeName,
+    each,
     figure,
     group_of,
     lanes,
@@ -25,6 +26,7 @@ from ._text import name, safe
 from ._time import stamp
 
 _OUTCOMES = ("success", "accepted", "denied", "failure", "unknown")
+_ROOMY = 9  # columns, up to which a cell has room for a second line
 _WARM = {"denied", "failure"}
 _NOUNS = {"principal": "identity", "caller_ip": "address", "key_name": "key", "hsm": "HSM"}
 
@@ -72,7 +74,7 @@ def first_seen_pairs(
         title=title,
         note=note,
         height=150 + 40 * len(rows),
-        margin={"l": 226, "t": 128, "b": 16},
+        margin={"t": 128, "b": 16},
         yaxis=lanes([name(who) for who in rows], look),
         xaxis=_columns([safe(ip, limit=22) or "none" for ip in across], _new_columns(drawn, across), look),
     )
@@ -84,16 +86,14 @@ def outcomes(frame: pd.DataFrame, *, theme: ThemeName = "light", limit: int = 40
     Parameters
     ----------
     frame
-        `analyse.outcomes`: ``operation``, ``operation_class``, ``effect``, ``success`` … ``unknown`` and more.
+        `analyse.outcomes`: ``operation``, ``operation_class``, ``effect``, ``success`` … ``unknown``.
     theme, limit
-        Colours; most operations drawn (state-changing ones, then the busiest, are kept).
+        Colours; most operations drawn (control operations, then the busiest, are kept).
     """
     title, look = "How each operation ended", THEMES[theme]
     if frame.empty:
         return nothing(title, look)
-    groups = [
-        group_of(kind, effect) for kind, effect in zip(frame["operation_class"], frame["effect"], strict=True)
-    ]
+    groups = [group_of(kind, effect) for kind, effect in zip(frame["operation_class"], frame["effect"], strict=True)]
     order = [list(GROUPS).index(group) for group in groups]
     rows = frame.assign(operation=texts(frame["operation"]), group=groups, order=order)
     rows = rows.sort_values(["order", "events", "operation"], ascending=[False, False, True], kind="stable")
@@ -117,11 +117,9 @@ def outcomes(frame: pd.DataFrame, *, theme: ThemeName = "light", limit: int = 40
 
 
 def _kept(pairs: pd.DataFrame, side: str, limit: int) -> list[str]:
-    weight = pairs.groupby(side).agg(new=("new", "any"), events=("events", "sum"))
-    ranked = sorted(
-        weight.index, key=lambda value: (not weight.at[value, "new"], -weight.at[value, "events"], value)
-    )
-    return ranked[:limit]
+    weight = pairs.groupby(side).agg(new=("new", "any"), events=("events", "sum")).reset_index()
+    ranked = weight.sort_values(["new", "events", side], ascending=[False, False, True])
+    return [str(value) for value in ranked[side].head(limit)]
 
 
 def _diagonal(drawn: pd.DataFrame, rows: list[str], across: list[str]) -> tuple[list[str], list[str]]:
@@ -134,17 +132,15 @@ def _diagonal(drawn: pd.DataFrame, rows: list[str], across: list[str]) -> tuple[
     return sorted(rows, key=lambda value: (place.get(home.get(value, ""), len(columns)), value)), columns
 
 
-def _shades(
-    drawn: pd.DataFrame, rows: list[str], across: list[str], theme: Theme, zone: str | None
-) -> list[Json]:
+def _shades(drawn: pd.DataFrame, rows: list[str], across: list[str], theme: Theme, zone: str | None) -> list[Json]:
     shades = []
     for new, stops in ((False, theme.cool), (True, theme.warm)):
         part = drawn[drawn["new"] == new]
         events = _grid(part, rows, across, "events")
         words, hover = np.full(events.shape, "", dtype=object), np.full(events.shape, "", dtype=object)
-        for pair in part.itertuples():
+        for pair in each(part):
             cell = rows.index(str(pair.left)), across.index(str(pair.right))
-            words[cell] = _cell_words(float(pair.events), float(pair.denied))  # type: ignore[arg-type]
+            words[cell] = _cell_words(float(pair.events), float(pair.denied), roomy=len(across) <= _ROOMY)
             hover[cell] = _pair_hover(pair, zone)
         if not part.empty:
             shades.append(_heat(events, words, hover, stops, peak=float(drawn["events"].max())))
@@ -153,17 +149,13 @@ def _shades(
 
 def _pair_hover(pair: object, zone: str | None) -> str:
     left, right, events, denied = (getattr(pair, field) for field in ("left", "right", "events", "denied"))
-    first, last = (
-        stamp(getattr(pair, field).timestamp() * 1000, zone) for field in ("first_time", "last_time")
-    )
-    return (
-        f"<b>{name(left)}</b> and {safe(right)}<br>{events:,} events, {denied:,} denied<br>{first} to {last}"
-    )
+    first, last = (stamp(getattr(pair, field).timestamp() * 1000, zone) for field in ("first_time", "last_time"))
+    return f"<b>{name(left)}</b> and {safe(right)}<br>{events:,} events, {denied:,} denied<br>{first} to {last}"
 
 
-def _cell_words(events: float, denied: float) -> str:
+def _cell_words(events: float, denied: float, *, roomy: bool) -> str:
     share = denied / events if events else 0
-    refused = f"<br><span style='font-size:10px'>{share:.0%} denied</span>" if share > 0.03 else ""
+    refused = f"<br><span style='font-size:10px'>{share:.0%} denied</span>" if roomy and share > 0.03 else ""
     return f"<b>{events:,.0f}</b>{refused}"
 
 
@@ -171,15 +163,23 @@ def _outcome_shades(drawn: pd.DataFrame, across: list[str], theme: Theme) -> lis
     counts = drawn[across].to_numpy("float64")
     warm = np.array([[outcome in _WARM for outcome in across]] * len(drawn))
     hover = np.array(
-        [[f"<b>{safe(operation)}</b><br>{n:,.0f} {outcome}" for n, outcome in zip(row, across, strict=True)]
-         for operation, row in zip(drawn["operation"], counts, strict=True)], dtype=object,
-    )  # fmt: skip
+        [
+            [f"<b>{safe(operation)}</b><br>{n:,.0f} {outcome}" for n, outcome in zip(row, across, strict=True)]
+            for operation, row in zip(drawn["operation"], counts, strict=True)
+        ],
+        dtype=object,
+    )
     words = np.array([[f"<b>{n:,.0f}</b>" if n else "" for n in row] for row in counts], dtype=object)
     return [
-        _heat(np.where((warm == hot) & (counts > 0), counts, np.nan), np.where(warm == hot, words, ""), hover, stops,
-              peak=float(counts.max()))
+        _heat(
+            np.where((warm == hot) & (counts > 0), counts, np.nan),
+            np.where(warm == hot, words, ""),
+            hover,
+            stops,
+            peak=float(counts.max()),
+        )
         for hot, stops in ((False, theme.cool), (True, theme.warm))
-    ]  # fmt: skip
+    ]
 
 
 def _grid(part: pd.DataFrame, rows: list[str], across: list[str], value: str) -> Cells:
@@ -197,12 +197,23 @@ def _heat(
 ) -> Json:
     """Cells shaded by the logarithm of their count, the count written in them."""
     return {
-        "type": "heatmap", "x": list(range(events.shape[1])), "y": list(range(events.shape[0])),
-        "z": np.log10(events, where=~np.isnan(events), out=np.full(events.shape, np.nan)), "zmin": 0,
-        "zmax": max(float(np.log10(max(peak, 1))), 1), "colorscale": [list(stop) for stop in stops], "showscale": False,
-        "xgap": 3, "ygap": 3, "hoverongaps": False, "text": words, "texttemplate": "%{text}", "textfont": {"size": 12}, "customdata": hover,
+        "type": "heatmap",
+        "x": list(range(events.shape[1])),
+        "y": list(range(events.shape[0])),
+        "z": np.log10(events, where=~np.isnan(events), out=np.full(events.shape, np.nan)),
+        "zmin": 0,
+        "zmax": max(float(np.log10(max(peak, 1))), 1),
+        "colorscale": [list(stop) for stop in stops],
+        "showscale": False,
+        "xgap": 3,
+        "ygap": 3,
+        "hoverongaps": False,
+        "text": words,
+        "texttemplate": "%{text}",
+        "textfont": {"size": 12},
+        "customdata": hover,
         "hovertemplate": "%{customdata}<extra></extra>",
-    }  # fmt: skip
+    }
 
 
 def _new_columns(drawn: pd.DataFrame, across: list[str]) -> set[int]:
@@ -217,7 +228,14 @@ def _columns(labels: list[str], new: set[int], theme: Theme) -> Json:
         for i, text in enumerate(labels)
     ]
     return {
-        "tickvals": list(range(len(labels))), "ticktext": words, "side": "top", "range": [-0.5, len(labels) - 0.5],
-        "showgrid": False, "zeroline": False, "ticks": "", "fixedrange": True, "tickangle": -30 if crowded else 0,
+        "tickvals": list(range(len(labels))),
+        "ticktext": words,
+        "side": "top",
+        "range": [-0.5, len(labels) - 0.5],
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "",
+        "fixedrange": True,
+        "tickangle": -30 if crowded else 0,
         "tickfont": {"size": 11.5, "color": theme.ink},
-    }  # fmt: skip
+    }

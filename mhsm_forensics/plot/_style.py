@@ -1,12 +1,14 @@
 """The look of every figure: colours, margins, lanes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ._text import plural
+from ..text import plural
 
 Json = dict[str, Any]
 ThemeName = Literal["light", "dark"]
@@ -34,7 +36,7 @@ class Theme:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """How one group of operations looks; state-changing groups also differ by symbol, never by colour alone."""
+    """How a group of operations looks; those that change state differ by symbol too, not by colour alone."""
 
     colour: str
     symbol: str
@@ -43,14 +45,30 @@ class Group:
 
 THEMES: Final = {
     "light": Theme(
-        ink="#1B2530", faint="#5B6875", rule="#E4E8ED", page="#FFFFFF", accent="#C73E0A", calm="#5E86A6",
-        low="#E9B44C", gap="#F7DFD5", cool=((0, "#DCE9F3"), (1, "#1F5A8A")), warm=((0, "#F6C9B5"), (1, "#C73E0A")),
+        ink="#1B2530",
+        faint="#5B6875",
+        rule="#E4E8ED",
+        page="#FFFFFF",
+        accent="#C73E0A",
+        calm="#5E86A6",
+        low="#E9B44C",
+        gap="#F7DFD5",
+        cool=((0, "#DCE9F3"), (1, "#1F5A8A")),
+        warm=((0, "#F6C9B5"), (1, "#C73E0A")),
     ),
     "dark": Theme(
-        ink="#E8ECF1", faint="#9AA7B4", rule="#2C3640", page="#141A20", accent="#FF7A45", calm="#7FA6C6",
-        low="#D9A441", gap="#4A2A1E", cool=((0, "#22384A"), (1, "#7DB9E6")), warm=((0, "#5A2E1C"), (1, "#FF7A45")),
+        ink="#E8ECF1",
+        faint="#9AA7B4",
+        rule="#2C3640",
+        page="#141A20",
+        accent="#FF7A45",
+        calm="#7FA6C6",
+        low="#D9A441",
+        gap="#4A2A1E",
+        cool=((0, "#22384A"), (1, "#7DB9E6")),
+        warm=((0, "#5A2E1C"), (1, "#FF7A45")),
     ),
-}  # fmt: skip
+}
 
 # Okabe-Ito's family, from everyday to severe.
 GROUPS: Final = {
@@ -90,13 +108,11 @@ def swatch(colour: str, words: str, *, mark: str = "■") -> str:
     return f"<span style='color:{colour}'>{mark}</span> {words}"
 
 
-def figure(
-    traces: list[Json], theme: Theme, *, title: str, note: str, height: int, **layout: Any
-) -> go.Figure:
+def figure(traces: list[Json], theme: Theme, *, title: str, note: str, height: int, **layout: Any) -> go.Figure:
     """Put traces on the house page: title and note at the top left, light rules, no frame."""
-    margin = {"l": 226, "r": 24, "t": 84, "b": 48, "autoexpand": False, **layout.pop("margin", {})}
+    margin = {"l": 250, "r": 24, "t": 84, "b": 48, "autoexpand": False, **layout.pop("margin", {})}
     page = {
-        "template": None,
+        "template": "none",
         "height": height,
         "margin": margin,
         "paper_bgcolor": theme.page,
@@ -108,19 +124,40 @@ def figure(
         "bargap": 0,
         "dragmode": "zoom",
         "title": _title(title, note, theme),
-        "hoverlabel": {"bgcolor": "#1B2530", "bordercolor": "#1B2530", "align": "left",
-                       "font": {"family": FONT, "size": 12, "color": "#FFFFFF"}},
-    }  # fmt: skip
+        "hoverlabel": {
+            "bgcolor": "#1B2530",
+            "bordercolor": "#1B2530",
+            "align": "left",
+            "font": {"family": FONT, "size": 12, "color": "#FFFFFF"},
+        },
+    }
     return go.Figure(data=traces, layout={**page, **layout})
 
 
 def nothing(title: str, theme: Theme) -> go.Figure:
     """Figure that says in words that there is nothing to show."""
-    words = {"text": "Nothing to show: the frame has no rows.", "x": 0, "y": 0.5, "xref": "paper", "yref": "paper",
-             "xanchor": "left", "showarrow": False, "font": {"size": 13, "color": theme.faint}}  # fmt: skip
+    words = {
+        "text": "Nothing to show: the frame has no rows.",
+        "x": 0,
+        "y": 0.5,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "showarrow": False,
+        "font": {"size": 13, "color": theme.faint},
+    }
     hidden = {"visible": False}
-    return figure([], theme, title=title, note="", height=150, margin={"l": 14, "b": 14}, annotations=[words],
-                  xaxis=hidden, yaxis=hidden)  # fmt: skip
+    return figure(
+        [],
+        theme,
+        title=title,
+        note="",
+        height=150,
+        margin={"l": 14, "b": 14},
+        annotations=[words],
+        xaxis=hidden,
+        yaxis=hidden,
+    )
 
 
 def lanes(labels: list[str], theme: Theme, *, room: float = 0.0) -> Json:
@@ -159,6 +196,23 @@ def lane_rules(count: int, theme: Theme) -> list[Json]:
     ]
 
 
+def spans(name: str, *, lanes: Any, start: Any, length: Any, words: list[str], width: float, marker: Json) -> Json:
+    """Horizontal bars from *start*, *length* long, each with its hover text; the widget of every Gantt."""
+    return {
+        "type": "bar",
+        "name": name,
+        "orientation": "h",
+        "y": np.asarray(lanes),
+        "base": np.asarray(start),
+        "x": np.asarray(length),
+        "width": width,
+        "text": words,
+        "textposition": "none",
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {**marker, "line": {"width": 0}},
+    }
+
+
 def caption(text: str, theme: Theme, *, x: float, y: float, **more: Any) -> Json:
     """Annotation beside a mark: no arrow, page-coloured ground."""
     font = {"size": 11.5, "color": more.pop("color", theme.ink)}
@@ -183,8 +237,13 @@ def texts(column: pd.Series) -> pd.Series:
     return column.astype("string[pyarrow]").fillna("")
 
 
+def each(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows of a frame as named tuples."""
+    yield from frame.itertuples()
+
+
 def changes(column: pd.Series) -> pd.Series:
-    """True where a value differs from the one before it."""
+    """Say where a value differs from the one before it."""
     return (column != column.shift()).fillna(value=True).astype(bool)
 
 
@@ -192,7 +251,12 @@ def _title(title: str, note: str, theme: Theme) -> Json:
     return {
         "text": f"<b>{title}</b>",
         "font": {"size": 17, "color": theme.ink},
-        "x": 0, "xref": "container", "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top",
+        "x": 0,
+        "xref": "container",
+        "xanchor": "left",
+        "y": 1,
+        "yref": "container",
+        "yanchor": "top",
         "pad": {"l": 14, "t": 14},
         "subtitle": {"text": note, "font": {"size": 12.5, "color": theme.faint}},
-    }  # fmt: skip
+    }

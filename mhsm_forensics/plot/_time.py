@@ -8,15 +8,32 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from ..text import plural, spell
 from ._style import Json, Theme
-from ._text import plural, safe, spell
+from ._text import safe
 
 Floats = npt.NDArray[np.float64]
 HOUR: Final = 3_600_000.0
 
 _DAY = 86400
-_STEPS: Final = (60, 300, 900, 1800, 3600, 7200, 10800, 21600, 43200,
-                 _DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY, 91 * _DAY, 365 * _DAY)  # fmt: skip
+_STEPS: Final = (
+    60,
+    300,
+    900,
+    1800,
+    3600,
+    7200,
+    10800,
+    21600,
+    43200,
+    _DAY,
+    2 * _DAY,
+    7 * _DAY,
+    14 * _DAY,
+    30 * _DAY,
+    91 * _DAY,
+    365 * _DAY,
+)
 
 
 def epoch_ms(times: pd.Series) -> Floats:
@@ -65,19 +82,28 @@ def time_axes(start: float, end: float, theme: Theme, *, zone: str | None = None
             {"dtickrange": [86400000, None], "value": "%d %b\n%Y"},
         ],
     }
-    return (
-        {"xaxis": axis} if zone is None else {"xaxis": axis, "xaxis2": _local_axis(around, theme, zone, foot)}
-    )
+    return {"xaxis": axis} if zone is None else {"xaxis": axis, "xaxis2": _local_axis(around, theme, zone, foot)}
 
 
 def axis_names(theme: Theme, zone: str | None) -> list[Json]:
     """Say which clock the axis shows, once, at its left end."""
     names = [("UTC", -5)] if zone is None else [("UTC", -5), (safe(zone, limit=28), -38)]
     return [
-        {"x": 0, "xref": "paper", "xanchor": "right", "xshift": -36, "y": 0, "yref": "paper", "yanchor": "top",
-         "yshift": shift, "text": text, "showarrow": False, "font": {"size": 11, "color": theme.faint}}
+        {
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "right",
+            "xshift": -36,
+            "y": 0,
+            "yref": "paper",
+            "yanchor": "top",
+            "yshift": shift,
+            "text": text,
+            "showarrow": False,
+            "font": {"size": 11, "color": theme.faint},
+        }
         for text, shift in names
-    ]  # fmt: skip
+    ]
 
 
 def second_axis(zone: str | None) -> list[Json]:
@@ -97,17 +123,33 @@ def gap_bands(gaps: pd.DataFrame | None, theme: Theme) -> tuple[list[Json], list
         return [], []
     spans = _merged(gaps)
     shapes: list[Json] = [
-        {"type": "rect", "x0": a, "x1": b, "yref": "paper", "y0": 0, "y1": 1, "fillcolor": theme.gap,
-         "line": {"width": 0}, "layer": "below"}
+        {
+            "type": "rect",
+            "x0": a,
+            "x1": b,
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "fillcolor": theme.gap,
+            "line": {"width": 0},
+            "layer": "below",
+        }
         for a, b, _ in spans
-    ]  # fmt: skip
+    ]
     longest = sorted(spans, key=lambda span: span[0] - span[1])[:3]
     words: list[Json] = [
-        {"x": b, "y": 1, "yref": "paper", "yanchor": "bottom", "xanchor": "right", "showarrow": False,
-         "text": f"no log for {spell((b - a) / 1000)} ({_who(hsms)})",
-         "font": {"size": 11.5, "color": theme.accent}}
+        {
+            "x": b,
+            "y": 1,
+            "yref": "paper",
+            "yanchor": "bottom",
+            "xanchor": "right",
+            "showarrow": False,
+            "text": f"no log for {spell((b - a) / 1000)} ({_who(hsms)})",
+            "font": {"size": 11.5, "color": theme.accent},
+        }
         for a, b, hsms in longest
-    ]  # fmt: skip
+    ]
     return shapes, words
 
 
@@ -131,10 +173,19 @@ def _who(hsms: list[str]) -> str:
 def _local_axis(around: list[float], theme: Theme, zone: str, foot: str) -> dict[str, Any]:
     ticks = _local_ticks(around[0], around[1], zone)
     return {
-        "type": "date", "overlaying": "x", "matches": "x", "side": "bottom", "anchor": foot, "showgrid": False,
-        "zeroline": False, "ticks": "", "ticklabelstandoff": 34, "tickfont": {"size": 11, "color": theme.faint},
-        "tickvals": [ms for ms, _ in ticks], "ticktext": [text for _, text in ticks],
-    }  # fmt: skip
+        "type": "date",
+        "overlaying": "x",
+        "matches": "x",
+        "side": "bottom",
+        "anchor": foot,
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "",
+        "ticklabelstandoff": 34,
+        "tickfont": {"size": 11, "color": theme.faint},
+        "tickvals": [ms for ms, _ in ticks],
+        "ticktext": [text for _, text in ticks],
+    }
 
 
 def _local_ticks(start: float, end: float, zone: str) -> list[tuple[float, str]]:

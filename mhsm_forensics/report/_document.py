@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -10,14 +9,15 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from ..plot import spell, visible
+from ..text import spell, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-Kind = Literal["text", "code", "time", "second", "number", "share", "length", "list"]
+Kind = Literal["text", "whole", "code", "time", "second", "number", "share", "length", "list"]
 _RIGHT: Final = {"number", "share", "length"}
 _LONGEST: Final = 160
+_ON_PAPER: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Col:
-    """Column of a frame: its name there, its heading, how its values are written."""
+    """Column of a frame: its name there, its heading, how its values are written, and which column below them."""
 
     name: str
     heading: str
     kind: Kind = "text"
+    below: str = ""
 
     @property
     def right(self) -> bool:
@@ -44,7 +45,7 @@ class Col:
     @property
     def unbroken(self) -> int:
         """Longest text that is kept on one line."""
-        return 45 if self.kind == "code" else 24
+        return 45 if self.kind == "code" else 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Table:
     marked: frozenset[int] = frozenset()
     folded: bool = False
     kind: str = field(default="table", init=False)
+
+    @property
+    def printed(self) -> bool:
+        """Whether a folded table is short enough to be on paper too."""
+        return len(self.rows) <= _ON_PAPER
 
     @property
     def narrow(self) -> bool:
@@ -145,7 +151,16 @@ class Card:
     kind: str = field(default="card", init=False)
 
 
-Block = Table | Words | Pairs | Picture | Answers | Card
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Text shown as it is, behind a click: a query."""
+
+    caption: str
+    text: str
+    kind: str = field(default="listing", init=False)
+
+
+Block = Table | Words | Pairs | Picture | Answers | Card | Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +199,14 @@ class Writer:
         """Write a time in the second zone; "" without one."""
         if self.zone is None or pd.isna(moment):
             return ""
-        there = moment.astimezone(ZoneInfo(self.zone))
+        there: datetime = moment.astimezone(ZoneInfo(self.zone))
         return there.isoformat(timespec="milliseconds" if there.microsecond else "seconds")
 
     def said(self, moment: Any) -> str:
-        """Write a time inside a sentence."""
-        local = self.local(moment)
-        return f"{iso(moment)} ({local})" if local else iso(moment)
+        """Write a time inside a sentence, in whole seconds."""
+        second = _whole(moment)
+        local = self.local(second)
+        return f"{iso(second)} ({local})" if local else iso(second)
 
     def cell(self, value: Any, kind: Kind) -> Cell:
         """Write one value of a frame."""
@@ -201,7 +217,7 @@ class Writer:
         if kind == "time":
             return self.time(value)
         if kind == "second":  # summaries show whole seconds, cut; event rows show what was recorded
-            return self.time(value.replace(microsecond=0, nanosecond=0))
+            return self.time(_whole(value))
         return Cell(_WRITERS[kind](value))
 
     def table(
@@ -215,13 +231,17 @@ class Writer:
     ) -> Table:
         """Table of the columns of a frame; rows where *marked* is true carry a mark."""
         part = frame if limit is None else frame.head(limit)
-        values = [part[column.name].tolist() for column in columns]
-        rows = tuple(
-            tuple(self.cell(value, column.kind) for value, column in zip(row, columns, strict=True))
-            for row in zip(*values, strict=True)
-        )
+        rows = tuple(zip(*(self._cells(part, column) for column in columns), strict=True))
         marks = frozenset(i for i, mark in enumerate(marked) if mark and i < len(rows))
         return Table(caption, columns, rows, len(frame), marks, folded)
+
+    def _cells(self, frame: pd.DataFrame, column: Col) -> list[Cell]:
+        """Cells of one column; what stands below is left out where it says the same."""
+        cells = [self.cell(value, column.kind) for value in frame[column.name].tolist()]
+        if not column.below:
+            return cells
+        below = [self.cell(value, "text").text for value in frame[column.below].tolist()]
+        return [Cell(c.text, b if b != c.text else "") for c, b in zip(cells, below, strict=True)]
 
 
 def iso(moment: Any) -> str:
@@ -236,7 +256,7 @@ def iso(moment: Any) -> str:
         return ""
     utc: datetime = moment.astimezone(UTC)
     digits = "seconds" if not utc.microsecond else "microseconds" if utc.microsecond % 1000 else "milliseconds"
-    return utc.replace(tzinfo=None).isoformat(timespec=digits) + "Z"
+    return f"{utc.replace(tzinfo=None).isoformat(timespec=digits)}Z"
 
 
 def listed(values: Any, *, limit: int = 12) -> str:
@@ -248,12 +268,17 @@ def listed(values: Any, *, limit: int = 12) -> str:
     return f"{shown} ({limit:,} of {len(items):,} shown)" if len(items) > limit else shown
 
 
+def _whole(moment: Any) -> Any:
+    return moment if pd.isna(moment) else pd.Timestamp(moment).floor("s")
+
+
 def _number(value: Any) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
 
 
 _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "text": lambda value: visible(value, limit=_LONGEST),
+    "whole": visible,
     "code": lambda value: visible(value, limit=_LONGEST),
     "number": _number,
     "share": lambda value: f"{value:.1%}",

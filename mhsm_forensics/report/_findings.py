@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..plot import plural, spell, visible
+from ..text import plural, spell, visible
 from ._document import Card, Cell, Col, Pairs, Table, Writer, listed
 from ._gather import ROWS_PER_FINDING
 

@@ -7,16 +7,29 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from .. import analyse, detect
+from .. import analyse, detect, engine
 
 if TYPE_CHECKING:
     from ..case import Case
 
 ROUTINE: Final = "info"  # the severity of what was recognised as routine
-_ROW_COLUMNS: Final = [
-    "event_id", "time", "hsm", "operation", "outcome", "http_status", "principal", "caller_ip", "key_name", "client_info",
-    "source_file", "source_line",
-]  # fmt: skip
+QUESTIONS: Final = (
+    "outcomes",
+    "principals",
+    "first_seen_pairs",
+    "coverage",
+    "gaps",
+    "sessions",
+    "activity",
+    "moments",
+    "keys",
+    "unknown_operations",
+)
+_ROWS: Final = """
+SELECT event_id, time, hsm, operation, outcome, http_status, principal, caller_ip, key_name, client_info
+FROM events
+WHERE list_contains(CAST(:event_ids AS VARCHAR[]), event_id)
+"""
 ROWS_PER_FINDING: Final = 12
 
 
@@ -42,11 +55,11 @@ class Answers:
 
     @property
     def since(self) -> pd.Timestamp | None:
-        """T0 of the case if it is set, else the first event of any alarm."""
+        """T0 of the case if it is set, else the first event of a grave alarm, else of any."""
         return _since(self.case, self.alarms)
 
     def incident(self) -> pd.DataFrame:
-        """State-changing acts that belong to an alarm."""
+        """Control acts that belong to an alarm."""
         ids = {event_id for ids in self.alarms["event_ids"] for event_id in ids}
         return self.moments[[not ids.isdisjoint(own) for own in self.moments["event_ids"]]]
 
@@ -85,11 +98,12 @@ def gather(case: Case) -> Answers:
 def _since(case: Case, alarms: pd.DataFrame) -> pd.Timestamp | None:
     if case.t0 is not None:
         return pd.Timestamp(case.t0)
-    return None if alarms.empty else alarms["first_time"].min()
+    grave = alarms[alarms["severity"].isin(["critical", "high"])]
+    told = grave if len(grave) else alarms
+    return None if told.empty else told["first_time"].min()
 
 
 def _rows(case: Case, findings: pd.DataFrame) -> pd.DataFrame:
-    """The first few events of every finding."""
-    wanted = {event_id for ids in findings["event_ids"] for event_id in list(ids)[:ROWS_PER_FINDING]}
-    frame = case.events.df(_ROW_COLUMNS)
-    return frame[frame["event_id"].isin(wanted)].set_index("event_id", drop=False)
+    """Return the first few events of every finding."""
+    wanted = {str(event_id) for ids in findings["event_ids"] for event_id in list(ids)[:ROWS_PER_FINDING]}
+    return engine.run(case.events, _ROWS, event_ids=sorted(wanted)).set_index("event_id", drop=False)

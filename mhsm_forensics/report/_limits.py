@@ -1,4 +1,4 @@
-"""What this report can't say, how times are to be read, and how it was made. Every sentence is true of the case."""
+"""What this report can't say, how to read its times, and how it was made: all of it true of the case."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 from ._document import iso
 
 if TYPE_CHECKING:
-    from ._gather import Answers as Gathered
+    from ._gather import Answers
 
 _PACKAGES = ("pandas", "pyarrow", "duckdb", "plotly", "jinja2")
 
 
-def limitations(found: Gathered) -> tuple[str, ...]:
+def limitations(found: Answers) -> tuple[str, ...]:
     """Sentences that bound what the findings prove."""
     return (
-        "Azure Monitor resource logs are not guaranteed lossless. That an event is absent from the evidence does not "
-        "prove that it did not happen.",
-        "Records do not contain request bodies: the principal and role of a role assignment, backup destinations, "
-        "security-domain quorum, setting values and attribute values are not recorded here.",
-        "Accepted (202) means that the service took a job on, not that the job succeeded: its result is in a response "
-        "that is not logged.",
+        "Azure Monitor resource logs are not guaranteed lossless. That an event is absent from the evidence "
+        "does not prove that it did not happen.",
+        "Records do not contain request bodies: the principal and role of a role assignment, backup "
+        "destinations, security-domain quorum, setting values and attribute values are not recorded here.",
+        "Accepted (202) means that the service took a job on, not that the job succeeded: its result is in a "
+        "response that is not logged.",
         *_rights(found),
         "Group membership, privileged-access activation and sign-ins are held in Entra ID and were not examined.",
-        "Deletion of the HSM, of its diagnostic setting and of network rules is recorded in the Azure Activity Log, "
-        "which was not examined.",
+        "Deletion of the HSM, of its diagnostic setting and of network rules is recorded in the Azure "
+        "Activity Log, which was not examined.",
         *_anonymous(found),
         "No location was looked up for any address; several people can share an address.",
         "The client string is supplied by the caller.",
@@ -40,70 +40,70 @@ def limitations(found: Gathered) -> tuple[str, ...]:
 
 def time_statement(zone: str | None) -> tuple[str, ...]:
     """Sentences on the clock."""
-    second = f"Times in {zone} stand beside them with their offset." if zone else "No second time zone is shown."
+    second = f"Times in {zone} stand beside them with their offset." if zone else "No second zone is shown."
     return (
-        "All times are UTC, ISO 8601 with Z. " + second,
-        "A time is the one that the service wrote into the record, with the precision recorded; the source clock is "
-        "that of the Azure service. No clock correction was made. Summaries show whole seconds, cut; rows of single "
-        "events show what was recorded.",
-        "A record without a time zone was refused, never guessed (see the rejects).",
-        "The service delivers logs up to 10 minutes late and files them by the hour of receipt, so the hour in a "
-        "file's path is not the hour of its events. With several regions, changes reach the other region within "
-        "6 minutes.",
+        f"All times are UTC, ISO 8601 with Z. {second}",
+        "A time is the one that the service wrote into the record; the source clock is that of the Azure "
+        "service. No clock correction was made. Summaries show whole seconds, cut; rows of single events "
+        "show the precision that was kept, a millionth of a second at most.",
+        "A record whose time names no zone was refused, never guessed (see the rejects).",
+        "The service delivers logs up to 10 minutes late and files them by the hour of receipt, so the hour "
+        "in the path of a file is not the hour of its events. With several regions, changes reach the other "
+        "region within 6 minutes.",
     )
 
 
 def method(tool: str, zone: str | None, generated: str) -> tuple[tuple[str, str], ...]:
     """Name and version of everything that shaped the report."""
-    rows = [("Tool", tool), ("Python", platform.python_version())]
-    rows += [(name, _version(name)) for name in _PACKAGES]
-    rows += [("Second time zone", zone or "none"), ("Generated", generated)]
-    rows += [("To make it again", "mhsm-forensics report CASE -o FILE; to check the evidence: mhsm-forensics verify CASE")]
-    return tuple(rows)
+    return (
+        ("Tool", tool),
+        ("Python", platform.python_version()),
+        *((package, _version(package)) for package in _PACKAGES),
+        ("Second time zone", zone or "none"),
+        ("Generated", generated),
+        ("To make it again", "mhsm-forensics report CASE -o FILE"),
+        ("To check the evidence", "mhsm-forensics verify CASE"),
+        ("To see the bytes of an event", "mhsm-forensics raw CASE EVENT_ID"),
+    )
 
 
-def _rights(found: Gathered) -> tuple[str, ...]:
-    coverage = found.coverage
-    first = found.principals["first_time"].min() if len(found.principals) else None
-    if coverage.empty or first is None:
+def _rights(found: Answers) -> tuple[str, ...]:
+    if found.principals.empty:
         return ()
-    return (f"No snapshot of roles is part of this case: rights given before {iso(first)} are unknown.",)
+    first = iso(found.principals["first_time"].min())
+    return (f"No snapshot of roles is part of this case: rights given before {first} are unknown.",)
 
 
-def _anonymous(found: Gathered) -> tuple[str, ...]:
-    anonymous = found.principals[found.principals["principal"].isna()]
-    count = 0 if anonymous.empty else int(anonymous["events"].sum())
+def _anonymous(found: Answers) -> tuple[str, ...]:
+    count = int(found.principals.loc[found.principals["principal"].isna(), "events"].sum())
     said = f" Events without identity: {count:,}; they are attributed to nobody." if count else ""
     return (f"The service is documented to log authenticated requests only.{said}",)
 
 
-def _silences(found: Gathered) -> tuple[str, ...]:
+def _silences(found: Answers) -> tuple[str, ...]:
     if found.gaps.empty:
         return ()
-    return (f"Silences of the log: {len(found.gaps):,}. What happened during them is not known (see the scorecard).",)
+    return (f"Silences of the log: {len(found.gaps):,}. What happened in them is not known (see the scorecard).",)
 
 
-def _losses(found: Gathered) -> tuple[str, ...]:
+def _losses(found: Answers) -> tuple[str, ...]:
     rejects = int(found.case.accounting["reject"].iloc[0])
     if not rejects:
         return ()
     return (f"Lines of the evidence that are no readable event: {rejects:,}. Their bytes are kept in the case.",)
 
 
-def _vocabulary(found: Gathered) -> tuple[str, ...]:
-    sentences = []
-    if len(found.unknown):
-        sentences.append(
-            f"Operation names in this evidence that stand in no published source: {len(found.unknown):,}. Their class "
-            "comes from the request path alone."
-        )
-    unseen = int((found.looked_for["vocabulary"] == "unseen").sum()) if len(found.looked_for) else 0
-    if unseen:
-        sentences.append(
-            f"Rules that look for operation names that no published source shows for a managed HSM: {unseen:,}. That "
-            "they found nothing proves little."
-        )
-    return tuple(sentences)
+def _vocabulary(found: Answers) -> tuple[str, ...]:
+    names, rules = len(found.unknown), int((found.looked_for["vocabulary"] == "unseen").sum())
+    unknown = (
+        f"Operation names in this evidence that stand in no published source: {names:,}. Their class comes "
+        "from the request path alone."
+    )
+    unseen = (
+        "Rules that look for operation names that no published source shows for a managed HSM: "
+        f"{rules:,}. That such a rule found nothing proves little."
+    )
+    return (*((unknown,) if names else ()), *((unseen,) if rules else ()))
 
 
 def _version(package: str) -> str:
@@ -111,5 +111,3 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "not installed"
-
-

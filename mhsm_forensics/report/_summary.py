@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from ..plot import plural, visible
+from ..text import plural, visible
 from ._document import Answer, Answers, Sentence, Writer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def synopsis(found: Gathered) -> str:
     events = int(found.case.accounting["event"].iloc[0])
     alarms = found.alarms
     if alarms.empty:
-        return f"No rule raised an alarm over {plural(events, 'event')}. Read it with the coverage and the limitations."
+        return f"No rule raised an alarm over {plural(events, 'event')}. See the scorecard and the limits."
     counts = alarms["severity"].value_counts()
     parts = [f"{counts[s]} {s}" for s in ("critical", "high", "medium", "low") if s in counts]
     return f"{plural(len(alarms), 'finding')} ({', '.join(parts)}) over {plural(events, 'event')}."
@@ -36,8 +36,8 @@ def summary(found: Gathered, writer: Writer) -> Answers:
     """Answer what an executive asks first; every sentence names its findings."""
     if found.alarms.empty:
         text = (
-            "No rule raised an alarm. This is a statement about the rules that were run and the evidence that was "
-            "examined, not a proof that nothing happened."
+            "No rule raised an alarm. This is a statement about the rules that were run and the evidence "
+            "that was examined, not a proof that nothing happened."
         )
         return Answers((Answer("What happened", (Sentence(text),)), *_roots(found, writer)))
     return Answers(
@@ -64,8 +64,8 @@ def _statements(found: Gathered, column: str, *, most: int = _MOST) -> tuple[Sen
 
 
 def _since_when(found: Gathered, writer: Writer) -> tuple[Sentence, ...]:
-    first = found.alarms.loc[found.alarms["first_time"].idxmin()]
-    last = found.alarms.loc[found.alarms["last_time"].idxmax()]
+    first = found.alarms.sort_values("first_time", kind="stable").iloc[0]
+    last = found.alarms.sort_values("last_time", kind="stable").iloc[-1]
     sentences = [
         Sentence(f"The first event of a finding is of {writer.said(first['first_time'])}.", (_reference(first),)),
         Sentence(f"The last one is of {writer.said(last['last_time'])}.", (_reference(last),)),
@@ -84,7 +84,9 @@ def _values(found: Gathered, column: str, detail: str | None = None, *, noun: st
     for value, more, finding_id, confidence in zip(found.alarms[column], extra, *_columns(found), strict=True):
         if pd.notna(value):
             refs.setdefault(str(value), []).append((finding_id, confidence))
-            details[str(value)] = "" if detail is None or pd.isna(more) else f", {detail.replace('_', ' ')} {visible(more)}"
+            details[str(value)] = (
+                "" if detail is None or pd.isna(more) else f", {detail.replace('_', ' ')} {visible(more)}"
+            )
     sentences = [Sentence(f"{visible(v, limit=120)}{details[v]}.", tuple(named)) for v, named in refs.items()]
     return tuple(_cut(sentences, _MOST, noun)) or (Sentence("The findings name none."),)
 
@@ -104,9 +106,7 @@ def _keys(found: Gathered) -> tuple[Sentence, ...]:
 
 def _roots(found: Gathered, writer: Writer) -> tuple[Answer, ...]:
     """Whether the root of trust is affected, part by part: yes, no or cannot tell."""
-    return tuple(
-        Answer(f"Root of trust: {part.lower()}", *_root(found, writer, classes)) for part, classes in _ROOTS
-    )
+    return tuple(Answer(f"Root of trust: {part.lower()}", *_root(found, writer, classes)) for part, classes in _ROOTS)
 
 
 def _root(found: Gathered, writer: Writer, classes: set[str]) -> tuple[tuple[Sentence, ...], str]:
@@ -133,7 +133,8 @@ def _act(act: pd.Series[Any], writer: Writer) -> str:
     who = visible(act["principal"], limit=80) or "a caller without identity"
     times = "" if act["events"] == 1 else f" {int(act['events']):,} times from"
     on = visible(act["hsm"], limit=60)
-    return f"{visible(act['operation'], limit=80)} {act['outcome']} on {on} by {who},{times} {writer.said(act['start'])}."
+    what = f"{visible(act['operation'], limit=80)} ({act['outcome']})"
+    return f"{what} on {on} by {who},{times} {writer.said(act['start'])}."
 
 
 def _blind_spots(found: Gathered) -> str:

@@ -1,4 +1,4 @@
-"""What happened: who did what and when, and every state-changing act."""
+"""Who did what, when: the chart to begin with."""
 
 from typing import Final
 
@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..text import spell
+from ._moments import DONE
 from ._style import (
     GROUPS,
     LANES,
@@ -13,7 +15,6 @@ from ._style import (
     Json,
     Theme,
     ThemeName,
-    caption,
     changes,
     counted,
     figure,
@@ -24,11 +25,10 @@ from ._style import (
     shown_of,
     texts,
 )
-from ._text import name, plural, safe, spell
-from ._time import axis_names, epoch_ms, gap_bands, room_below, second_axis, stamp, stamps, time_axes
+from ._text import name, safe
+from ._time import axis_names, epoch_ms, gap_bands, room_below, second_axis, stamp, time_axes
 
 _CLUSTER: Final = 0.012  # badges nearer than this share of the width would overlap
-_DONE: Final = {"success", "accepted"}
 
 
 def activity(
@@ -40,7 +40,7 @@ def activity(
     zone: str | None = None,
     limit: int = LANES,
 ) -> go.Figure:
-    """Swim lane per identity: how much of what, when; badges over state-changing acts, bands over silences.
+    """Swim lane per identity: how much of what, when; badges over control acts, bands over silences.
 
     Parameters
     ----------
@@ -87,58 +87,6 @@ def activity(
     )
 
 
-def moments(
-    frame: pd.DataFrame,
-    *,
-    gaps: pd.DataFrame | None = None,
-    theme: ThemeName = "light",
-    zone: str | None = None,
-    limit: int = LANES,
-) -> go.Figure:
-    """Row per operation, mark per run of the same act: filled when done or accepted, hollow when refused.
-
-    Parameters
-    ----------
-    frame
-        `analyse.moments`, or the part of it that belongs to the incident.
-    gaps
-        `analyse.gaps`; silences of the log.
-    theme, zone, limit
-        Colours; IANA zone shown beside UTC; most rows drawn (what destroys is kept first).
-    """
-    title, look = "State-changing acts, one by one", THEMES[theme]
-    if frame.empty:
-        return nothing(title, look)
-    rows = frame.assign(
-        operation=texts(frame["operation"]), x=epoch_ms(frame["start"]), x2=epoch_ms(frame["end"])
-    )
-    severity = {group: i for i, group in enumerate(GROUPS)}
-    rank = rows.assign(rank=rows["group"].map(severity)).groupby("operation")["rank"].max()
-    kept = list(rank.sort_values(ascending=False, kind="stable").index[:limit])
-    drawn = rows[rows["operation"].isin(kept)].sort_values("x", kind="stable")
-    lane = {operation: i for i, operation in enumerate(dict.fromkeys(drawn["operation"]))}
-    start, end = float(drawn["x"].min()), float(drawn["x2"].max())
-    pad = max((end - start) * 0.03, 60_000)
-    shapes, words = gap_bands(gaps, look)
-    counts = drawn.groupby("operation")["events"].sum()
-    labels = [counted(safe(operation, limit=28), counts[operation], look) for operation in lane]
-    people = list(dict.fromkeys(name(who) for who in texts(drawn["principal"])))
-    by = ", ".join(people[:3]) + (f" and {len(people) - 3} more" if len(people) > 3 else "")
-    note = f"● done or accepted   ○ refused or failed.   By {by}."
-    return figure(
-        [*_runs(drawn, lane, zone), _marks(drawn, lane, look, zone), *second_axis(zone)],
-        look,
-        title=title,
-        note=note + shown_of(len(lane), len(rank), "operation"),
-        height=110 + room_below(zone) + 32 * len(lane),
-        margin={"t": 104, "b": room_below(zone), "r": 60},
-        yaxis=lanes(labels, look),
-        shapes=[*shapes, *lane_rules(len(lane), look)],
-        annotations=[*words, *_key_words(drawn, lane, look), *axis_names(look, zone)],
-        **time_axes(start - pad, end + pad, look, zone=zone),
-    )
-
-
 def _ranked(rows: pd.DataFrame, moments: pd.DataFrame | None) -> list[str]:
     """Identities, most relevant first: those with control events, then people, then the rarest."""
     events = rows.groupby("principal")["events"].sum()
@@ -155,14 +103,10 @@ def _stacks(drawn: pd.DataFrame, lane: dict[str, int], zone: str | None) -> list
     peak = cells.groupby("principal")["total"].transform("max").clip(lower=3)
     cells["height"] = 0.74 * np.log1p(cells["total"]) / np.log1p(peak) * cells["events"] / cells["total"]
     order = {group: i for i, group in enumerate(GROUPS)}
-    cells = cells.assign(order=cells["group"].map(order)).sort_values(
-        ["principal", "x", "order"], kind="stable"
-    )
+    cells = cells.assign(order=cells["group"].map(order)).sort_values(["principal", "x", "order"], kind="stable")
     cells["floor"] = cells.groupby(["principal", "x"])["height"].cumsum() - cells["height"]
     return [
-        _stack(group, cells[cells["group"] == group], lane, zone)
-        for group in GROUPS
-        if (cells["group"] == group).any()
+        _stack(group, cells[cells["group"] == group], lane, zone) for group in GROUPS if (cells["group"] == group).any()
     ]
 
 
@@ -181,14 +125,14 @@ def _stack(group: str, cells: pd.DataFrame, lane: dict[str, int], zone: str | No
         "customdata": cells[["events", "total", "denied"]].to_numpy("float64"),
         "text": [_bar_words(who, x, zone) for who, x in zip(cells["principal"], cells["x"], strict=True)],
         "textposition": "none",
-        "hovertemplate": "<b>%{text}<br>%{customdata[0]:,} of %{customdata[1]:,} events: "
+        "hovertemplate": "%{text}<br>%{customdata[0]:,} of %{customdata[1]:,} events: "
         + group
         + "<br>%{customdata[2]:,} denied<extra></extra>",
     }
 
 
 def _bar_words(who: str, x: float, zone: str | None) -> str:
-    return f"{name(who)}</b><br>{stamp(x, zone)}"
+    return f"<b>{name(who)}</b><br>{stamp(x, zone)}"
 
 
 def _badges(
@@ -208,7 +152,7 @@ def _badges(
 def _badge(acts: pd.DataFrame, lane: dict[str, int], theme: Theme, zone: str | None) -> Json:
     count = int(acts["events"].sum())
     worst = max(acts["group"], key=list(GROUPS).index)
-    refused = not acts["outcome"].isin(_DONE).any()
+    refused = not acts["outcome"].isin(DONE).any()
     colour = GROUPS[worst].colour
     lines = [
         f"{stamp(x, zone)}  {safe(operation)} → {outcome}" + (f" ({events:,} times)" if events > 1 else "")
@@ -237,7 +181,7 @@ def _merge_markers(badges: list[Json]) -> Json:
 
     return {
         "type": "scatter",
-        "name": "state-changing acts",
+        "name": "control acts",
         "mode": "markers+text",
         "x": each("x"),
         "y": each("y"),
@@ -245,74 +189,11 @@ def _merge_markers(badges: list[Json]) -> Json:
         "textfont": {"size": 11, "color": each("ink")},
         "customdata": each("hover"),
         "hovertemplate": "%{customdata}<extra></extra>",
-        "marker": {"symbol": each("symbol"), "size": each("size"), "color": each("fill"), "opacity": 1,
-                   "line": {"width": 1.5, "color": each("line")}},
-    }  # fmt: skip
-
-
-def _runs(drawn: pd.DataFrame, lane: dict[str, int], zone: str | None) -> list[Json]:
-    """Thin bars from the first to the last event of runs that took time."""
-    long = drawn[drawn["x2"] > drawn["x"]]
-    if long.empty:
-        return []
-    return [
-        {
-            "type": "bar",
-            "name": "runs",
-            "orientation": "h",
-            "y": long["operation"].map(lane).to_numpy(),
-            "base": long["x"].to_numpy(),
-            "x": (long["x2"] - long["x"]).to_numpy(),
-            "width": 0.16,
-            "marker": {
-                "color": [GROUPS[g].colour for g in long["group"]],
-                "line": {"width": 0},
-                "opacity": 0.55,
-            },
-            "text": _act_words(long, zone),
-            "textposition": "none",
-            "hovertemplate": "%{text}<extra></extra>",
-        }
-    ]
-
-
-def _marks(drawn: pd.DataFrame, lane: dict[str, int], theme: Theme, zone: str | None) -> Json:
-    done = drawn["outcome"].isin(_DONE)
-    colours = [GROUPS[group].colour for group in drawn["group"]]
-    fills = [colour if ok else theme.page for colour, ok in zip(colours, done, strict=True)]
-    return {
-        "type": "scatter",
-        "name": "acts",
-        "mode": "markers",
-        "x": drawn["x"].to_numpy(),
-        "y": drawn["operation"].map(lane).to_numpy(),
-        "marker": {"size": 12, "color": fills, "opacity": 1, "line": {"width": 2, "color": colours}},
-        "text": _act_words(drawn, zone),
-        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "symbol": each("symbol"),
+            "size": each("size"),
+            "color": each("fill"),
+            "opacity": 1,
+            "line": {"width": 1.5, "color": each("line")},
+        },
     }
-
-
-def _act_words(acts: pd.DataFrame, zone: str | None) -> list[str]:
-    starts = stamps(acts["start"], zone)
-    columns = ("operation", "outcome", "events", "principal", "caller_ip", "hsm", "key_names")
-    values = acts[list(columns)].itertuples(index=False, name=None)
-    return [
-        f"<b>{safe(operation)}</b> → {safe(outcome)}, {plural(int(events), 'event')}<br>{when}<br>"
-        f"{name(who if isinstance(who, str) else '')} from {safe(ip) or 'no address'} on {safe(hsm)}<br>{safe(keys, limit=80)}"
-        for when, (operation, outcome, events, who, ip, hsm, keys) in zip(starts, values, strict=True)
-    ]
-
-
-def _key_words(drawn: pd.DataFrame, lane: dict[str, int], theme: Theme) -> list[Json]:
-    """Names of the keys beside the marks of each operation, on the side where there is room."""
-    named = drawn[drawn["key_names"].notna()].drop_duplicates("operation", keep="last")
-    keys = dict(zip(named["operation"], named["key_names"], strict=True))
-    reach = drawn.groupby("operation").agg(first=("x", "min"), last=("x2", "max"))
-    middle = (reach["first"].min() + reach["last"].max()) / 2
-    words = []
-    for operation, (first, last) in zip(reach.index, reach.to_numpy(), strict=True):
-        side = {"x": last, "xshift": 12} if first <= middle else {"x": first, "xshift": -12, "xanchor": "right"}
-        if operation in keys:
-            text = safe(keys[operation], limit=44)
-            words.append(caption(text, theme, y=lane[operation], color=theme.faint, **side))
-    return words

@@ -1,0 +1,134 @@
+"""Evidence → Parquet parts: what one worker does, with nothing imported that it can do without.
+
+A part holds the events of some evidence files in a row, and beside it their rejects and the records that
+are out of scope. Duplicates are still in it: they are known only when the whole case is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .evidence import blocks
+from .load import Batch, records
+from .normalise import Normalised, Run, normalise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .case import Evidence
+
+TABLES = ("events", "out_of_scope", "rejects")
+
+_BATCH = 1 << 15  # records held at once
+_ROWS = 1 << 16  # rows of a row group
+_REJECTS = 1024  # rejects held at once: each may be 64 KB
+
+# Values that hardly ever repeat: numbers as differences, text as it is.
+_DELTA = ("t", "time", "source_line", "source_offset")
+_PLAIN = ("event_id", "record_id", "time_text", "correlation_id", "raw")
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What one file gave, before duplicates are known."""
+
+    evidence: Evidence
+    events: int = 0
+    out_of_scope: int = 0
+    rejects: int = 0
+    blank: int = 0
+    first: int | None = None
+    last: int | None = None
+    routes: set[str] = field(default_factory=set)
+    torn: str | None = None
+
+
+def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> list[Loaded]:
+    """Write the events, rejects and records out of scope of some files as one part."""
+    loaded = {entry.evidence_id: Loaded(entry) for entry, _ in files}
+    with _Writers(staging, name) as writers:
+        for batch, runs in _larger(files, loaded):
+            found = normalise(batch, runs)
+            writers.write(found)
+            _count(loaded, found)
+    return list(loaded.values())
+
+
+def _larger(files: list[tuple[Evidence, Path]], loaded: dict[str, Loaded]) -> Iterator[tuple[Batch, list[Run]]]:
+    """Join the batches of small files: what is distinct in them is then taken apart once for all."""
+    held, runs = Batch(), []
+    for entry, path in files:
+        for batch in records(blocks(path, entry.member)):
+            held.extend(batch)
+            runs.append(Run(entry, len(batch.records), len(batch.rejects)))
+            loaded[entry.evidence_id].blank += batch.blank
+            loaded[entry.evidence_id].torn = batch.torn
+            if len(held.records) >= _BATCH or len(held.rejects) >= _REJECTS:
+                yield held, runs
+                held, runs = Batch(), []
+    yield held, runs
+
+
+def _count(loaded: dict[str, Loaded], found: Normalised) -> None:
+    for name in ("events", "out_of_scope", "rejects"):
+        counts = pc.value_counts(getattr(found, name)["evidence_id"].cast(pa.string())).to_pylist()
+        for row in counts:
+            item = loaded[row["values"]]
+            setattr(item, name, getattr(item, name) + row["counts"])
+    for row in _spans(found.events) + _spans(found.out_of_scope):
+        item = loaded[row["evidence_id"]]
+        item.routes.add(row["route"])
+        item.first = min(row["t_min"], item.first if item.first is not None else row["t_min"])
+        item.last = max(row["t_max"], item.last if item.last is not None else row["t_max"])
+
+
+def _spans(table: pa.Table) -> list[dict[str, Any]]:
+    plain = pa.table({name: table[name].cast(pa.string()) for name in ("evidence_id", "route")} | {"t": table["t"]})
+    return plain.group_by(["evidence_id", "route"]).aggregate([("t", "min"), ("t", "max")]).to_pylist()
+
+
+class _Writers:
+    """Parquet files of one part; rows are held back until they fill a row group."""
+
+    def __init__(self, staging: Path, name: str) -> None:
+        self._staging, self._name = staging, name
+        self._held: dict[str, list[pa.Table]] = {kind: [] for kind in TABLES}
+        self._open: dict[str, pq.ParquetWriter] = {}
+
+    def __enter__(self) -> _Writers:
+        return self
+
+    def __exit__(self, problem: type[BaseException] | None, *_: object) -> None:
+        for kind in TABLES:
+            if problem is None:
+                self._flush(kind)
+        for writer in self._open.values():
+            writer.close()
+
+    def write(self, found: Normalised) -> None:
+        for kind, held in self._held.items():
+            held.append(getattr(found, kind))
+            if sum(table.num_rows for table in held) >= _ROWS:
+                self._flush(kind)
+
+    def _flush(self, kind: str) -> None:
+        table = pa.concat_tables(self._held[kind]).unify_dictionaries() if self._held[kind] else None
+        self._held[kind] = []
+        if table is not None and table.num_rows:
+            self._writer(kind, table.schema).write_table(table.combine_chunks(), row_group_size=2 * _ROWS)
+
+    def _writer(self, kind: str, columns: pa.Schema) -> pq.ParquetWriter:
+        if kind not in self._open:
+            path = self._staging / f"{kind}-{self._name}.parquet"
+            self._open[kind] = pq.ParquetWriter(
+                path, columns, compression="zstd", store_schema=False, write_statistics=["t"],
+                use_dictionary=[name for name in columns.names if name not in _DELTA + _PLAIN],
+                column_encoding={name: "DELTA_BINARY_PACKED" for name in _DELTA if name in columns.names},
+            )  # fmt: skip
+        return self._open[kind]

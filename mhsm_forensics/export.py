@@ -1,0 +1,108 @@
+"""Events and findings in files that other tools read; the case itself is not changed but for its custody."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from . import schema
+from .case import record_custody, sha256_of
+from .errors import CaseError
+
+if TYPE_CHECKING:
+    from .case import Case
+
+FORMATS = ("events-csv", "parquet")
+
+# What a spreadsheet takes for a formula when a cell starts with it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write(case: Case, kind: str, path: Path | str) -> Path:
+    """Write the events of a case as a file, record it in the chain of custody, and return its path.
+
+    Parameters
+    ----------
+    case
+        The case.
+    kind
+        ``events-csv`` (cells that a spreadsheet would run as a formula get a leading apostrophe; UTF-8 with a
+        byte order mark, as spreadsheets want) or ``parquet`` (verbatim).
+    path
+        The file to write.
+
+    Raises
+    ------
+    CaseError
+        The target can't be written.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        rows = _as_csv(case, target) if kind == "events-csv" else _as_parquet(case, target)
+    except OSError as problem:
+        raise CaseError.unwritable(target, problem) from problem
+    record_custody(case.path, "exported", {"format": kind, "path": str(target.resolve()), "rows": rows, "sha256": sha256_of(target)})  # fmt: skip
+    return target
+
+
+def _as_parquet(case: Case, target: Path) -> int:
+    events = case.events
+    if len(events.paths) == 1:
+        shutil.copyfile(events.paths[0], target)
+        return len(events)
+    with pq.ParquetWriter(target, schema.arrow_schema(schema.EVENTS), compression="zstd") as writer:
+        for path in events.paths:
+            for batch in pq.ParquetFile(path).iter_batches():
+                writer.write_batch(batch.cast(writer.schema))
+    return len(events)
+
+
+def _as_csv(case: Case, target: Path) -> int:
+    frame = case.events.df()
+    with target.open("w", encoding="utf-8-sig", newline="") as file:
+        table_as_csv(frame, file)
+    return len(frame)
+
+
+def table_as_csv(frame: pd.DataFrame, file: TextIO) -> None:
+    """Write a frame as CSV in which no cell is a formula; times are ISO 8601 in UTC, lists are JSON."""
+    writer = csv.writer(file)
+    writer.writerow(frame.columns)
+    writer.writerows([_cell(value) for value in row] for row in frame.itertuples(index=False, name=None))
+
+
+def _cell(value: Any) -> Any:
+    plain = plain_value(value)
+    if isinstance(plain, list):
+        plain = json.dumps(plain, ensure_ascii=False)
+    return f"'{plain}" if isinstance(plain, str) and plain.startswith(_FORMULA) else plain
+
+
+def plain_value(value: Any) -> Any:
+    """Return a value as JSON has it: times as ISO 8601 with Z, missing as None, lists as lists."""
+    if isinstance(value, (list, tuple)) or hasattr(value, "tolist"):
+        items = value.tolist() if hasattr(value, "tolist") else value
+        return [plain_value(item) for item in items] if isinstance(items, (list, tuple)) else plain_value(items)
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.tz_convert("UTC").isoformat().replace("+00:00", "Z")
+    if isinstance(value, float):
+        return None if pd.isna(value) else value
+    return value
+
+
+def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame as a list of JSON objects, one for each row."""
+    columns = list(frame.columns)
+    return [
+        {column: plain_value(value) for column, value in zip(columns, row, strict=True)}
+        for row in frame.itertuples(index=False, name=None)
+    ]

@@ -1,0 +1,156 @@
+-- Silences that are no part of an HSM's own rhythm. Expected: medians of the same hours on other days of their kind.
+WITH counts AS (
+  SELECT coalesce(hsm, '') AS hsm, CAST(floor(t / 3600e6) AS BIGINT) AS h, count(*) AS n
+  FROM events
+  GROUP BY coalesce(hsm, ''), CAST(floor(t / 3600e6) AS BIGINT)
+), spans AS (
+  SELECT hsm, min(h) AS first_h, max(h) AS own_last_h, (SELECT max(h) FROM counts) AS last_h FROM counts GROUP BY hsm
+), digits AS (
+  SELECT d FROM (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)) AS v(d)
+), hours AS (
+  SELECT a.d + 10 * b.d + 100 * c.d + 1000 * e.d + 10000 * f.d + 100000 * g.d AS k
+  FROM digits a CROSS JOIN digits b CROSS JOIN digits c CROSS JOIN digits e CROSS JOIN digits f CROSS JOIN digits g
+), spine AS (
+  SELECT hsm, first_h + k AS h, first_h, own_last_h FROM spans JOIN hours ON k <= last_h - first_h
+), filled AS (
+  SELECT
+    s.hsm,
+    s.h,
+    s.first_h,
+    s.own_last_h,
+    coalesce(n, 0) AS n,
+    CAST(floor(s.h / 24e0) AS BIGINT) AS day,
+    s.h % 24 AS clock,
+    -- 1 January 1970 was a Thursday
+    CASE WHEN (CAST(floor(s.h / 24e0) AS BIGINT) + 3) % 7 >= 5 THEN 1 ELSE 0 END AS weekend
+  FROM spine s
+  LEFT JOIN counts c ON c.hsm = s.hsm AND c.h = s.h
+), days AS (
+  SELECT
+    *,
+    sum(n) OVER (PARTITION BY hsm, day) AS day_events,
+    count(*) OVER (PARTITION BY hsm, day) AS day_hours
+  FROM filled
+), centred AS (
+  -- a day without any event is no history: it may be the outage itself
+  SELECT *, median(n) OVER (PARTITION BY hsm, weekend, clock) AS middle FROM days WHERE day_events > 0
+), slots AS (
+  SELECT hsm, weekend, clock, max(middle) AS middle, median(abs(n - middle)) AS spread, count(*) AS days
+  FROM centred
+  GROUP BY hsm, weekend, clock
+), whole_days AS (
+  SELECT hsm, weekend, median(day_events) AS middle, count(*) AS days
+  FROM days
+  WHERE day_events > 0 AND day_hours = 24 AND clock = 0
+  GROUP BY hsm, weekend
+), usual AS (
+  SELECT
+    d.*,
+    CASE WHEN s.days - CASE WHEN d.day_events > 0 THEN 1 ELSE 0 END >= 3 THEN s.middle END AS expected,
+    -- of an HSM with an event now and then every hour's median is 0, and yet a day without any can be odd
+    CASE WHEN d.day_events = 0 AND d.day_hours = 24 AND w.days >= 3 THEN w.middle / 24e0 ELSE 0e0 END AS by_day,
+    greatest(1e0, 1.4826e0 * 1.4826e0 * s.spread * s.spread / nullif(s.middle, 0e0)) AS dispersion
+  FROM days d
+  LEFT JOIN slots s ON s.hsm = d.hsm AND s.weekend = d.weekend AND s.clock = d.clock
+  LEFT JOIN whole_days w ON w.hsm = d.hsm AND w.weekend = d.weekend
+), rates AS (
+  SELECT
+    *,
+    greatest(coalesce(expected, 0e0), by_day) AS rate,
+    -- log of the chance of an empty hour: negative binomial, which is Poisson where the counts vary no more than that
+    -greatest(coalesce(expected, 0e0), by_day)
+      * CASE WHEN coalesce(dispersion, 1e0) > 1.001e0 THEN ln(dispersion) / (dispersion - 1e0) ELSE 1e0 END AS log_empty
+  FROM usual
+), sums AS (
+  SELECT
+    *,
+    sum(rate) OVER (PARTITION BY hsm ORDER BY h ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - rate AS rate_before,
+    sum(log_empty) OVER (PARTITION BY hsm ORDER BY h ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - log_empty
+      AS log_before
+  FROM rates
+), minutes AS (
+  SELECT coalesce(hsm, '') AS hsm, CAST(floor(t / 60e6) AS BIGINT) AS m, min(t) AS first_t, max(t) AS last_t
+  FROM events
+  GROUP BY coalesce(hsm, ''), CAST(floor(t / 60e6) AS BIGINT)
+), steps AS (
+  SELECT
+    hsm,
+    last_t AS start_t,
+    lead(first_t) OVER (PARTITION BY hsm ORDER BY m) AS next_t,
+    coalesce(lead(first_t) OVER (PARTITION BY hsm ORDER BY m), (SELECT max(t) FROM events)) AS end_t,
+    count(*) OVER (PARTITION BY hsm) AS looks
+  FROM minutes
+), silences AS (
+  SELECT hsm, start_t, next_t, end_t, looks, end_t - start_t AS micros FROM steps WHERE end_t - start_t > 60000000
+), judged AS (
+  SELECT
+    x.*,
+    b.rate_before + b.rate * (x.end_t / 3600e6 - b.h) - a.rate_before - a.rate * (x.start_t / 3600e6 - a.h) AS expected_events,
+    -- so many silences were looked at, and one of them was bound to be the longest
+    least(1e0, x.looks * exp(
+      b.log_before + b.log_empty * (x.end_t / 3600e6 - b.h) - a.log_before - a.log_empty * (x.start_t / 3600e6 - a.h)
+    )) AS chance,
+    CAST(floor((x.start_t + x.end_t) / 2e0) AS BIGINT) AS middle_t
+  FROM silences x
+  JOIN sums a ON a.hsm = x.hsm AND a.h = CAST(floor(x.start_t / 3600e6) AS BIGINT)
+  JOIN sums b ON b.hsm = x.hsm AND b.h = CAST(floor(x.end_t / 3600e6) AS BIGINT)
+), odd AS (
+  SELECT *, CAST(floor(middle_t / 86400e6) AS BIGINT) AS day, middle_t % 86400000000 AS clock_t
+  FROM judged
+  WHERE chance < 1e-2
+), same_clock AS (
+  -- the same moment on every other day of that kind
+  SELECT o.hsm, o.start_t, d.day * 86400000000 + o.clock_t AS moment_t
+  FROM odd o
+  JOIN (SELECT DISTINCT hsm, day, weekend FROM days) d ON d.hsm = o.hsm AND d.day <> o.day
+    AND d.weekend = CASE WHEN (o.day + 3) % 7 >= 5 THEN 1 ELSE 0 END
+), ordinary AS (
+  SELECT c.hsm, c.start_t, max(q.micros) AS longest
+  FROM same_clock c
+  JOIN judged q ON q.hsm = c.hsm AND q.chance >= 1e-2 AND q.start_t <= c.moment_t AND q.end_t > c.moment_t
+  GROUP BY c.hsm, c.start_t
+), ranked AS (
+  SELECT
+    o.hsm,
+    o.start_t,
+    q.micros,
+    row_number() OVER (PARTITION BY o.hsm, o.start_t ORDER BY q.micros DESC, q.start_t) AS place,
+    w.weeks
+  FROM odd o
+  JOIN odd q ON q.hsm = o.hsm AND q.start_t <> o.start_t
+  JOIN (SELECT hsm, floor(count(DISTINCT day) / 7e0) AS weeks FROM days WHERE day_events > 0 GROUP BY hsm) w
+    ON w.hsm = o.hsm
+), rhythm AS (
+  -- outages do not excuse each other, but what happens once a week is a rhythm, however odd each time
+  SELECT hsm, start_t, max(micros) AS longest FROM ranked WHERE place > weeks AND place > 2 GROUP BY hsm, start_t
+), reported AS (
+  SELECT o.*, greatest(coalesce(r.longest, 0), coalesce(y.longest, 0)) AS longest
+  FROM odd o
+  LEFT JOIN ordinary r ON r.hsm = o.hsm AND r.start_t = o.start_t
+  LEFT JOIN rhythm y ON y.hsm = o.hsm AND y.start_t = o.start_t
+  WHERE o.micros > 1.5e0 * coalesce(r.longest, 0) AND o.micros > 2e0 * coalesce(y.longest, 0)
+), last_events AS (
+  SELECT r.hsm, r.start_t, max(e.event_id) AS last_event_id
+  FROM reported r
+  JOIN events e ON coalesce(e.hsm, '') = r.hsm AND e.t = r.start_t
+  GROUP BY r.hsm, r.start_t
+), next_events AS (
+  SELECT r.hsm, r.start_t, min(e.event_id) AS next_event_id
+  FROM reported r
+  JOIN events e ON coalesce(e.hsm, '') = r.hsm AND e.t = r.next_t
+  GROUP BY r.hsm, r.start_t
+)
+SELECT
+  nullif(r.hsm, '') AS hsm,
+  r.start_t,
+  r.end_t,
+  r.micros / 1e6 AS seconds,
+  r.expected_events,
+  r.longest / 1e6 AS usual_seconds,
+  r.chance,
+  l.last_event_id,
+  n.next_event_id
+FROM reported r
+JOIN last_events l ON l.hsm = r.hsm AND l.start_t = r.start_t
+LEFT JOIN next_events n ON n.hsm = r.hsm AND n.start_t = r.start_t
+ORDER BY hsm NULLS FIRST, r.start_t

@@ -1,0 +1,424 @@
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SAMPLES, events
+
+from mhsm_forensics import analyse, engine
+from mhsm_forensics.errors import InputError, SchemaError
+
+QUERIES = sorted((Path(analyse.__file__).parent / "queries").glob("*.sql"))
+TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
+
+COLUMNS = {
+    "hourly": "hour hsm operation_class events denied",
+    "outcomes": "operation operation_class effect operation_status events success accepted denied failure unknown "
+    "first_time last_time",
+    "principals": "principal principal_type object_id app_id first_time last_time events operations caller_ips keys "
+    "hsms clients control_events denied denial_rate",
+    "first_seen_pairs": "principal caller_ip first_time last_time events denied is_new",
+    "coverage": "hsm hour events expected state",
+    "gaps": "hsm start end seconds expected_events usual_seconds chance last_event_id next_event_id",
+    "sessions": "session principal caller_ip start end seconds events operations top_operations keys denied "
+    "control_events",
+    "activity": "principal bin_start bin_end group events denied",
+    "moments": "start end hsm principal principal_type caller_ip operation operation_class effect outcome group events "
+    "keys key_names event_ids",
+    "keys": "hsm key_name first_time last_time events principals caller_ips uses exports changes denied deleted_at "
+    "purged_at recovered_at created_at state",
+    "unknown_operations": "operation class_by_uri operation_status events first_time last_time example_uri",
+}
+
+
+def steady(days: int, *, hours: range = range(24), start: str = "2026-01-05", per_hour: int = 4, **row: object) -> list:
+    """Events at even intervals on every day; 5 January 2026 is a Monday."""
+    first = pd.Timestamp(start)
+    return [
+        {"at": str(first + pd.Timedelta(days=day, hours=hour, minutes=60 / per_hour * n)), **row}
+        for day in range(days)
+        for hour in hours
+        for n in range(per_hour)
+    ]
+
+
+def without(rows: list, start: str, end: str) -> list:
+    return [row for row in rows if not start <= row["at"] < end]
+
+
+# conventions
+
+
+def test_every_question_has_its_columns_and_types(incident):
+    for name in analyse.__all__:
+        frame = getattr(analyse, name)(incident.events)
+
+        assert list(frame.columns) == COLUMNS[name].split()
+        text = frame.drop(columns="event_ids", errors="ignore").dtypes
+        assert not [column for column, dtype in text.items() if str(dtype) == "object"]
+        assert {str(t) for t in text if "datetime" in str(t)} <= {"datetime64[us, UTC]"}
+
+
+def test_no_events_give_empty_answers():
+    nothing = events()
+
+    for name in analyse.__all__:
+        frame = getattr(analyse, name)(nothing)
+        assert frame.empty
+        assert list(frame.columns) == COLUMNS[name].split()
+
+
+def test_input_is_untouched():
+    frame = events({}, {"principal": None})
+    before = frame.copy()
+
+    for name in analyse.__all__:
+        getattr(analyse, name)(frame)
+
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_principals_that_differ_after_a_nul_stay_two_in_every_question():
+    frame = events(
+        {"principal": "a\0b", "operation": "KeyDelete", "key_name": "k\0x"},
+        {"principal": "a\0c", "operation": "KeyDelete", "key_name": "k\0y"},
+    )
+
+    for name in analyse.__all__:
+        answer = getattr(analyse, name)(frame)
+        column = "principal" if "principal" in answer else "key_name"
+        if column in answer:
+            assert set(answer[column].str[-1]) in ({"b", "c"}, {"x", "y"}), name
+
+
+def test_events_without_principal_or_hsm_are_counted():
+    frame = events({"principal": None, "caller_ip": None, "hsm": None, "operation": None, "http_status": 401}, {})
+
+    for name in ("hourly", "outcomes", "principals", "first_seen_pairs", "sessions", "activity", "coverage"):
+        assert getattr(analyse, name)(frame)["events"].sum() == 2, name
+
+
+def test_counts_add_up_to_the_case(incident):
+    count = len(incident.events)
+
+    for name in ("hourly", "outcomes", "principals", "first_seen_pairs", "sessions", "activity", "coverage"):
+        assert getattr(analyse, name)(incident.events)["events"].sum() == count, name
+
+
+def test_a_frame_without_a_needed_column_is_refused():
+    with pytest.raises(SchemaError, match="caller_ip"):
+        analyse.sessions(events({}).drop(columns="caller_ip"))
+
+
+# the SQL subset that DuckDB and Spark share
+
+TRAPS = {
+    "a double quote (a string in Spark)": r'"',
+    "regular expressions, split": r"\b(regexp\w*|rlike|similar to|split\w*)\b",
+    "interval arithmetic": r"\binterval\b",
+    "a decimal literal (write 1e0)": r"(?<![\w.])\d+\.\d+(?!e|\d)",
+    "dayofweek (0- or 1-based)": r"\b(dayofweek|isodow|dow)\b",
+    "engine's own: epoch, qualify, group by all": r"\b(epoch\w*|qualify|group by all|strftime|make_timestamp)\b",
+    "integer division": r"//|\bdiv\b",
+    "backslash": r"\\",
+    "a cut": r"\b(limit|top|sample)\b",
+}
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_queries_avoid(trap, path):
+    text = re.sub(r"--[^\n]*", "", path.read_text("utf-8"))
+
+    assert not re.search(TRAPS[trap], text, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_queries_say_what_they_answer_and_order_their_rows(path):
+    text = path.read_text("utf-8")
+
+    assert text.startswith("-- ")
+    order = text[text.rindex("ORDER BY") :]
+    nullable = r"\b(hsm|principal|caller_ip|operation|operation_class|left_value|right_value)\b(?! NULLS)"
+    assert not re.search(nullable, order.replace("min(event_id)", ""))
+
+
+def shared(name: str, start: str, end: str) -> set[str]:
+    """Every text of that kind in the queries, without its indentation."""
+    found = set()
+    for path in QUERIES:
+        for part in re.findall(f"{re.escape(start)}.*?{re.escape(end)}", path.read_text("utf-8"), re.DOTALL):
+            found.add(re.sub(r"\s+", " ", part))
+    assert found, name
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end"),
+    [
+        ("what a control event is", "-- control:", "END AS control"),
+        ("groups of operations", "-- group:", "END AS group_name"),
+        ("history of an HSM", "WITH counts AS (", "FROM usual"),
+    ],
+)
+def test_what_queries_share_is_the_same_text(name, start, end):
+    assert len(shared(name, start, end)) == 1
+
+
+# questions
+
+
+def test_an_accepted_job_is_not_counted_as_success():
+    answer = analyse.outcomes(events({"operation": "BackupCreate", "http_status": 202}))
+
+    assert answer[["success", "accepted"]].to_numpy().tolist() == [[0, 1]]
+
+
+def test_two_object_ids_under_one_label_stay_two_principals():
+    answer = analyse.principals(events({"object_id": "1"}, {"object_id": "2"}))
+
+    assert sorted(answer["object_id"]) == ["1", "2"]
+
+
+def test_pairs_are_new_from_the_given_instant_on():
+    frame = events({"at": "2026-01-05 10:00"}, {"at": "2026-01-05 11:00", "caller_ip": "192.0.2.2"})
+
+    answer = analyse.first_seen_pairs(frame, since=datetime(2026, 1, 5, 11, tzinfo=UTC))
+
+    assert dict(zip(answer["caller_ip"], answer["is_new"], strict=True)) == {"192.0.2.2": True, "192.0.2.1": False}
+
+
+@pytest.mark.parametrize("left", ["principal; DROP TABLE events", "caller_ip", "event_id"])
+def test_only_listed_columns_are_paired(left):
+    with pytest.raises(InputError, match="can't be paired"):
+        analyse.first_seen_pairs(events({}), left=left)
+
+
+def test_a_time_without_zone_is_refused():
+    with pytest.raises(InputError, match="zone"):
+        analyse.first_seen_pairs(events({}), since=datetime(2026, 1, 5))  # noqa: DTZ001
+
+
+def test_a_pause_of_exactly_the_limit_ends_no_session():
+    frame = events(*({"at": f"2026-01-05 {clock}"} for clock in ("10:00", "10:30", "11:00:01")))
+
+    assert analyse.sessions(frame)["events"].tolist() == [2, 1]
+    assert analyse.sessions(frame, gap_minutes=60)["events"].tolist() == [3]
+
+
+def test_a_session_counts_the_operations_it_does_not_name():
+    frame = events(*({"operation": name} for name in ("KeyGet", "KeyGet", "KeySign", "KeyList", "KeyWrap")))
+
+    assert analyse.sessions(frame)["top_operations"].tolist() == ["KeyGet 2, KeyList 1, KeySign 1 … 1 more"]
+
+
+@pytest.mark.parametrize("days", [0.01, 1, 30, 3000])
+def test_activity_keeps_to_the_number_of_bins(days):
+    rows = [{"at": str(pd.Timestamp("2020-01-01") + pd.Timedelta(days=days * n / 999))} for n in range(1000)]
+
+    answer = analyse.activity(events(*rows), bins=100)
+
+    widths = answer["bin_end"] - answer["bin_start"]
+    assert (widths == widths.iloc[0]).all()
+    assert days * pd.Timedelta(days=1) / widths.iloc[0] <= 100
+    assert answer["events"].sum() == 1000
+
+
+def test_groups_follow_class_and_effect():
+    names = ("KeyGet", "KeySign", "KeyRotate", "RoleAssignmentCreate", "RoleAssignmentList", "BackupCreate", "KeyPurge")
+
+    answer = analyse.activity(events(*({"operation": name, "principal": name} for name in names)))
+
+    assert dict(zip(answer["principal"], answer["group"], strict=True)) == {
+        "KeyGet": "read",
+        "KeySign": "crypto",
+        "KeyRotate": "key lifecycle",
+        "RoleAssignmentCreate": "access control",
+        "RoleAssignmentList": "read",
+        "BackupCreate": "backup / domain",
+        "KeyPurge": "destructive",
+    }
+
+
+def test_a_run_of_the_same_act_is_one_moment_with_every_event():
+    rows = [{"operation": "KeyBackup", "key_name": f"key-{n}"} for n in range(7)]
+
+    (run,) = analyse.moments(events(*rows, {"operation": "KeyGet"})).to_dict("records")
+
+    assert (run["events"], run["keys"], run["key_names"]) == (7, 7, "key-0, key-1, key-2, key-3, key-4 … 2 more")
+    assert list(run["event_ids"]) == [f"e:{n:06d}" for n in range(1, 8)]
+
+
+def test_a_role_write_under_an_unseen_name_is_a_moment_and_a_role_read_is_not():
+    unseen = {"operation": "LocalRbacThing", "operation_class": "access_control", "effect": "unknown"}
+
+    answer = analyse.moments(events({**unseen, "http_status": 201}, {**unseen, "http_status": 200}))
+
+    assert answer["event_ids"].map(list).tolist() == [["e:000001"]]
+
+
+@pytest.mark.parametrize(
+    ("acts", "state"),
+    [
+        (["KeyGet"], "active"),
+        (["KeyDelete"], "soft-deleted"),
+        (["KeyDelete", "KeyRecover"], "active"),
+        (["KeyDelete", "KeyPurge"], "purged"),
+        (["KeyDelete", "KeyPurge", "KeyCreate"], "active"),
+    ],
+)
+def test_state_of_a_key(acts, state):
+    frame = events(*({"operation": act, "key_name": "k"} for act in acts))
+
+    assert analyse.keys(frame)["state"].tolist() == [state]
+
+
+def test_a_refused_deletion_deletes_nothing_and_a_late_answer_of_another_region_revives_nothing():
+    refused = events({"operation": "KeyDelete", "key_name": "k", "http_status": 403})
+    late = events(
+        {"operation": "KeyDelete", "key_name": "k", "at": "2026-01-05 10:00"},
+        {"operation": "KeySign", "key_name": "k", "at": "2026-01-05 10:05"},
+    )
+
+    assert analyse.keys(refused)["state"].tolist() == ["active"]
+    assert analyse.keys(late)["state"].tolist() == ["soft-deleted"]
+
+
+def test_a_mistyped_key_is_not_found():
+    assert analyse.keys(events({"key_name": "kye", "http_status": 404}))["state"].tolist() == ["not found"]
+
+
+def test_keys_end_as_the_truth_says(incident):
+    found = analyse.keys(incident.events)
+
+    lost = {
+        state: {h: set(n) for h, n in found[found["state"] == state].groupby("hsm")["key_name"]}
+        for state in ("purged", "soft-deleted")
+    }
+    assert lost["purged"] == {h: set(n) for h, n in TRUTH["keys"]["purged"].items()}
+    assert lost["soft-deleted"] == {h: set(n) for h, n in TRUTH["keys"]["soft_deleted"].items()}
+
+
+# silences
+
+
+def test_an_outage_in_steady_traffic_is_a_gap():
+    rows = without(steady(14), "2026-01-14 03:00", "2026-01-14 09:00")
+
+    answer = analyse.gaps(events(*rows))
+
+    assert answer["start"].dt.strftime("%d %H:%M").tolist() == ["14 02:45"]
+    assert answer["end"].dt.strftime("%d %H:%M").tolist() == ["14 09:00"]
+    assert answer["expected_events"].round().tolist() == [25]
+    assert answer[["last_event_id", "next_event_id"]].notna().all(axis=None)
+
+
+def test_nights_and_weekends_of_an_hsm_with_office_hours_are_no_gaps():
+    rows = [row for row in steady(28, hours=range(8, 18)) if pd.Timestamp(row["at"]).weekday() < 5]
+
+    assert analyse.gaps(events(*rows)).empty
+    assert "silent" not in set(analyse.coverage(events(*rows))["state"])
+
+
+def test_an_outage_in_office_hours_is_a_gap():
+    rows = [row for row in steady(28, hours=range(8, 18)) if pd.Timestamp(row["at"]).weekday() < 5]
+
+    answer = analyse.gaps(events(*without(rows, "2026-01-21", "2026-01-22")))
+
+    assert answer["start"].dt.strftime("%d").tolist() == ["20"]
+
+
+def test_batches_are_no_gaps_but_a_missing_one_is():
+    rows = steady(21, hours=range(2, 3), per_hour=60)
+
+    assert analyse.gaps(events(*rows)).empty
+    assert len(analyse.gaps(events(*without(rows, "2026-01-15", "2026-01-16")))) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("rate", [0.3, 3, 30])
+def test_random_traffic_has_no_gaps(seed, rate):
+    pauses = np.random.default_rng(seed).exponential(1 / rate, int(rate * 24 * 21))
+    rows = [{"at": str(pd.Timestamp("2026-01-05") + pd.Timedelta(hours=hours))} for hours in pauses.cumsum()]
+
+    assert analyse.gaps(events(*rows)).empty
+
+
+def test_irregular_batches_have_no_gaps():
+    chance = np.random.default_rng(1)
+    days = [day for day in range(28) if chance.random() < 0.6]
+    rows = [row for day in days for row in steady(1, start=str(pd.Timestamp("2026-01-05") + pd.Timedelta(days=day)),
+                                                  hours=range(2, 3), per_hour=60)]  # fmt: skip
+
+    assert analyse.gaps(events(*rows)).empty
+
+
+def test_days_without_an_event_of_a_sparse_hsm_are_a_gap():
+    rows = [
+        {"at": f"2026-01-{day:02d} {8 + (day * 7 + n * 3) % 12:02d}:{n:02d}"} for day in range(5, 30) for n in range(4)
+    ]
+
+    answer = analyse.gaps(events(*without(rows, "2026-01-12", "2026-01-21")))
+
+    assert answer["seconds"].div(86400).round().tolist() == [10]
+
+
+def test_two_outages_do_not_excuse_each_other():
+    rows = without(steady(21), "2026-01-14 03:00", "2026-01-14 09:00")
+
+    answer = analyse.gaps(events(*without(rows, "2026-01-15 03:00", "2026-01-15 09:00")))
+
+    assert len(answer) == 2
+
+
+def test_an_hsm_that_stops_before_the_evidence_ends_is_told():
+    rows = [*steady(14), *without(steady(14, hsm="hsm-b"), "2026-01-17 12:00", "2027")]
+
+    (gap,) = analyse.gaps(events(*rows)).to_dict("records")
+
+    assert gap["hsm"] == "hsm-b"
+    assert pd.isna(gap["next_event_id"])
+
+
+def test_what_was_before_the_first_event_is_not_judged():
+    rows = [*steady(14), *steady(4, start="2026-01-15", hsm="hsm-b")]
+
+    assert analyse.gaps(events(*rows)).empty
+
+
+def test_short_evidence_has_no_history(quiet_day):
+    assert set(analyse.coverage(quiet_day.events)["state"]) == {"no_history"}
+    assert analyse.gaps(quiet_day.events).empty
+
+
+def test_one_record_with_a_wrong_year_hides_no_gap():
+    rows = [{"at": "1999-01-01 00:00"}, *without(steady(14), "2026-01-14 03:00", "2026-01-14 09:00")]
+
+    assert "14 02:45" in set(analyse.gaps(events(*rows))["start"].dt.strftime("%d %H:%M"))
+
+
+def test_coverage_has_every_hour_and_marks_the_outage():
+    answer = analyse.coverage(events(*without(steady(14), "2026-01-14 03:00", "2026-01-14 09:00")))
+
+    assert all(b - a == pd.Timedelta(hours=1) for a, b in pairwise(answer["hour"]))
+    silent = answer[answer["state"] == "silent"]
+    assert silent["hour"].dt.strftime("%d %H").tolist() == [f"14 {hour:02d}" for hour in range(3, 9)]
+
+
+def test_the_silence_of_the_incident_is_found_and_no_other(incident):
+    found = analyse.gaps(incident.events)
+
+    expected = {s["hsm"]: (s["start"][:19], s["end"][:19]) for s in TRUTH["silence"]}
+    assert {
+        row.hsm: (f"{row.start:%Y-%m-%dT%H:%M:%S}", f"{row.end:%Y-%m-%dT%H:%M:%S}") for row in found.itertuples()
+    } == expected
+
+
+def test_the_method_can_be_printed():
+    assert all(engine.sql(path.stem) == path.read_text("utf-8") for path in QUERIES)

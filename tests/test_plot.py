@@ -1,0 +1,353 @@
+"""Figures are judged by their data."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io as pio
+import pytest
+
+from mhsm_forensics import plot
+
+HOSTILE = "<a href='https://evil.example/?%{x}'>x</a>$\\href{x}$<img src=//evil.example/>\u202e\u0000\u2028"
+ALLOWED = re.compile(r"</?[bi]>|<br>|<extra></extra>|<span style='[a-z0-9:;#.\- ]*'>|</span>", re.IGNORECASE)
+
+
+def at(text: str) -> pd.Timestamp:
+    return pd.Timestamp(text, tz="UTC")
+
+
+def frame(rows: list[dict[str, Any]], **defaults: Any) -> pd.DataFrame:
+    built = pd.DataFrame([defaults | row for row in rows])
+    for column in built.columns:
+        if isinstance(built[column].iloc[0], str):
+            built[column] = built[column].astype("string[pyarrow]")
+    for column in built.columns:
+        if "time" in column or column in {"start", "end", "hour", "bin_start", "bin_end"} or column.endswith("_at"):
+            built[column] = pd.to_datetime(built[column], utc=True).astype("datetime64[us, UTC]")
+    return built
+
+
+def activity(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {"principal": "alice@contoso.example", "bin_start": at("2026-03-04 10:00"),
+             "bin_end": at("2026-03-04 11:00"), "group": "read", "events": 4, "denied": 1}  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def moments(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "start": at("2026-03-04 10:00"), "end": at("2026-03-04 10:00"), "hsm": "hsm-a", "principal": "svc",
+        "principal_type": "service_principal", "caller_ip": "192.0.2.7", "operation": "KeyDelete",
+        "operation_class": "key_lifecycle", "effect": "destroy", "outcome": "success", "group": "destructive",
+        "events": 1, "keys": 1, "key_names": "pay-kek", "event_ids": ["e1:1"],
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def gaps(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "hsm": "hsm-a", "start": at("2026-03-04 12:00"), "end": at("2026-03-04 14:00"), "seconds": 7200.0,
+        "expected_events": 80.0, "usual_seconds": 60.0, "chance": 0.001, "last_event_id": "e1:4",
+        "next_event_id": "e1:5",
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def coverage(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {"hsm": "hsm-a", "hour": at("2026-03-04 10:00"), "events": 9, "expected": 10.0, "state": "as_expected"}
+    return frame(list(rows) or [{}], **usual)
+
+
+def hourly(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {"hour": at("2026-03-04 10:00"), "hsm": "hsm-a", "operation_class": "crypto", "events": 5, "denied": 2}
+    return frame(list(rows) or [{}], **usual)
+
+
+def outcomes(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "operation": "KeyGet", "operation_class": "key_read", "effect": "read", "operation_status": "expected",
+        "events": 3, "success": 2, "accepted": 0, "denied": 1, "failure": 0, "unknown": 0,
+        "first_time": at("2026-03-04"), "last_time": at("2026-03-05"),
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def principals(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "principal": "svc", "principal_type": "service_principal", "object_id": "0f", "app_id": "0a",
+        "first_time": at("2026-03-04"), "last_time": at("2026-03-05"), "events": 3, "operations": 1, "caller_ips": 1,
+        "keys": 0, "hsms": 1, "clients": 1, "control_events": 0, "denied": 0, "denial_rate": 0.0,
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def pairs(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {"principal": "svc", "caller_ip": "192.0.2.7", "first_time": at("2026-03-04"),
+             "last_time": at("2026-03-05"), "events": 3, "denied": 0, "is_new": False}  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def sessions(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "session": 1, "principal": "svc", "caller_ip": "192.0.2.7", "start": at("2026-03-04 10:00"),
+        "end": at("2026-03-04 10:30"), "seconds": 1800.0, "events": 3, "operations": 1, "top_operations": "KeyGet",
+        "keys": 0, "denied": 0, "control_events": 0,
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def keys(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "hsm": "hsm-a", "key_name": "pay-kek", "first_time": at("2026-03-04"), "last_time": at("2026-03-08"),
+        "events": 3, "principals": 1, "caller_ips": 1, "uses": 3, "exports": 0, "changes": 0, "denied": 0,
+        "deleted_at": None, "purged_at": None, "recovered_at": None, "created_at": None, "state": "active",
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+DRAWN: dict[str, tuple[Callable[..., pd.DataFrame], Callable[..., go.Figure]]] = {
+    "activity": (activity, plot.activity),
+    "moments": (moments, plot.moments),
+    "coverage": (coverage, plot.coverage),
+    "gaps": (gaps, plot.gaps),
+    "hourly": (hourly, plot.hourly),
+    "outcomes": (outcomes, plot.outcomes),
+    "principals": (principals, plot.principals),
+    "first_seen_pairs": (pairs, plot.first_seen_pairs),
+    "sessions": (sessions, plot.sessions),
+    "keys": (keys, plot.keys),
+}
+both = pytest.mark.parametrize(("build", "draw"), DRAWN.values(), ids=DRAWN)
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(part)
+
+
+def trace(figure: go.Figure, name: str) -> Any:
+    return next(trace for trace in figure.data if trace.name == name)
+
+
+def subtitle(figure: go.Figure) -> str:
+    return str(figure.layout.title.subtitle.text)
+
+
+@both
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_empty_frame_says_nothing_to_show(build, draw, theme):
+    figure = draw(build().iloc[:0], theme=theme)
+
+    assert "Nothing to show" in figure.layout.annotations[0].text
+
+
+@both
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_one_row_is_drawn(build, draw, theme):
+    figure = draw(build(), theme=theme)
+
+    assert len(figure.data) >= 1
+    assert json.loads(figure.to_json())["layout"]["title"]["text"].startswith("<b>")
+
+
+@both
+def test_input_is_untouched(build, draw):
+    given = build()
+    before = given.copy(deep=True)
+
+    draw(given)
+
+    pd.testing.assert_frame_equal(given, before)
+
+
+@both
+def test_hostile_text_stays_text(build, draw):
+    given = build()
+    for column in given.select_dtypes("string").columns.difference(["group", "state", "outcome", "effect"]):
+        given[column] = pd.Series([HOSTILE] * len(given), dtype="string[pyarrow]")
+    figure = json.loads(draw(given).to_json())
+
+    for text in strings(figure):
+        assert "<" not in ALLOWED.sub("", text), text
+        assert "evil.example/?%{x}" not in text
+        assert not re.search("[\u202e\u0000\u2028]", text)
+        assert "$" not in text
+
+
+@both
+def test_second_zone_is_named(build, draw):
+    if draw is plot.outcomes:
+        pytest.skip("has no time axis")
+
+    texts = list(strings(json.loads(draw(build(), zone="Asia/Tokyo").to_json())))
+
+    assert "Asia/Tokyo" in texts or draw is plot.first_seen_pairs
+    assert any("+0900" in text for text in texts) or draw is plot.hourly
+
+
+def test_importing_the_room_removes_the_upload_button():
+    for name in ("plotly_mimetype", "jupyterlab", "notebook", "browser"):
+        assert pio.renderers[name].config["showSendToCloud"] is False
+        assert "sendChartToCloud" in pio.renderers[name].config["modeBarButtonsToRemove"]
+
+
+def test_times_reach_plotly_as_epoch_milliseconds():
+    figure = plot.activity(activity())
+
+    assert trace(figure, "read").x.tolist() == [at("2026-03-04 10:00").timestamp() * 1000]
+    assert figure.layout.xaxis.type == "date"
+
+
+def test_activity_stacks_groups_and_keeps_their_counts():
+    figure = plot.activity(activity({"group": "read", "events": 4}, {"group": "crypto", "events": 12}))
+
+    assert [(bar.name, bar.customdata.tolist()) for bar in figure.data] == [
+        ("read", [[4.0, 16.0, 1.0]]),
+        ("crypto", [[12.0, 16.0, 1.0]]),
+    ]
+
+
+def test_activity_puts_actors_then_people_first():
+    rows = activity(
+        {"principal": "mi-payments", "events": 900},
+        {"principal": "bob@contoso.example"},
+        {"principal": "svc", "events": 500},
+    )
+
+    figure = plot.activity(rows, moments=moments({"principal": "svc"}))
+
+    names = [label.split("  ")[0] for label in figure.layout.yaxis.ticktext]
+    assert names == ["svc", "bob@contoso.example", "mi-payments"]
+
+
+def test_activity_counts_acts_in_one_badge_and_hollows_it_when_all_were_refused():
+    acts = moments(
+        {"principal": "alice@contoso.example", "events": 3, "outcome": "denied"},
+        {"principal": "alice@contoso.example", "start": at("2026-03-04 10:00:20"), "outcome": "denied"},
+    )
+
+    badge = trace(plot.activity(activity(), moments=acts), "control acts")
+
+    assert badge.text == ("<b>4</b>",)
+    assert badge.marker.color == ("#FFFFFF",)
+
+
+def test_lanes_beyond_the_limit_are_counted():
+    rows = activity(*({"principal": f"svc-{i}"} for i in range(5)))
+
+    assert "3 of 5 identities shown" in subtitle(plot.activity(rows, limit=3))
+    assert "shown" not in subtitle(plot.activity(rows, limit=5))
+
+
+def test_two_identities_that_differ_after_a_nul_keep_their_lanes():
+    figure = plot.activity(activity({"principal": "a\0b"}, {"principal": "a\0c"}))
+
+    assert len(figure.layout.yaxis.ticktext) == 2
+
+
+def test_an_identity_that_looks_like_a_number_stays_a_name():
+    figure = plot.activity(activity({"principal": "1e5"}, {"principal": "2026-01-01"}))
+
+    assert list(figure.layout.yaxis.tickvals) == [0, 1]
+
+
+def test_silences_of_several_hsms_at_once_are_one_band():
+    both_silent = gaps({}, {"hsm": "hsm-b", "start": at("2026-03-04 13:00"), "end": at("2026-03-04 15:00")})
+
+    figure = plot.activity(activity(), gaps=both_silent)
+
+    bands = [shape for shape in figure.layout.shapes if shape.type == "rect"]
+    assert len(bands) == 1
+    assert "no log for 3 h (2 HSMs)" in [words.text for words in figure.layout.annotations]
+
+
+def test_moments_fill_what_was_done_and_hollow_what_was_refused():
+    figure = plot.moments(moments({"outcome": "accepted"}, {"outcome": "denied", "start": at("2026-03-04 11:00")}))
+
+    assert trace(figure, "acts").marker.color == ("#D1430C", "#FFFFFF")
+
+
+def test_coverage_joins_hours_of_one_state():
+    figure = plot.coverage(
+        coverage({}, {"hour": at("2026-03-04 11:00")}, {"hour": at("2026-03-04 12:00"), "state": "silent", "events": 0})
+    )
+
+    hours = [(bar.name, (bar.x / 3_600_000).tolist()) for bar in figure.data]
+    assert hours == [("as expected", [2.0]), ("nothing received", [1.0])]
+
+
+def test_coverage_leaves_hours_that_no_row_covers_blank():
+    figure = plot.coverage(coverage({}, {"hour": at("2026-03-04 20:00")}))
+
+    assert len(trace(figure, "as expected").x) == 2
+
+
+def test_hourly_draws_denied_below_the_line():
+    figure = plot.hourly(hourly())
+
+    assert [(bar.name, bar.y.tolist()) for bar in figure.data] == [("crypto", [5]), ("denied", [-2])]
+
+
+def test_new_pairs_are_shaded_apart():
+    figure = plot.first_seen_pairs(pairs({}, {"caller_ip": "198.51.100.7", "events": 9, "is_new": True}))
+
+    written = [[cell for row in heat.text for cell in row if cell] for heat in figure.data]
+    assert written == [["<b>3</b>"], ["<b>9</b>"]]
+
+
+def test_outcomes_write_every_count():
+    figure = plot.outcomes(outcomes())
+
+    assert [[cell for row in heat.text for cell in row if cell] for heat in figure.data] == [["<b>2</b>"], ["<b>1</b>"]]
+
+
+def test_sessions_of_one_event_can_be_seen():
+    figure = plot.sessions(sessions({"end": at("2026-03-04 10:00")}))
+
+    assert trace(figure, "without").x[0] > 0
+
+
+def test_a_purged_key_ends_and_a_recovered_one_lives_on():
+    figure = plot.keys(
+        keys(
+            {"key_name": "gone", "deleted_at": at("2026-03-05"), "purged_at": at("2026-03-06"), "state": "purged"},
+            {"key_name": "back", "deleted_at": at("2026-03-05"), "recovered_at": at("2026-03-07")},
+        )
+    )
+
+    day = 86_400_000
+    active, deleted = trace(figure, "active"), trace(figure, "soft-deleted")
+    assert list(zip(active.y, active.x / day, strict=True)) == [(0, 1.0), (1, 1.0), (1, 1.0)]
+    assert list(zip(deleted.y, deleted.x / day, strict=True)) == [(0, 1.0), (1, 2.0)]
+    assert trace(figure, "purged").y == (0,)
+
+
+def test_local_ticks_are_round_in_their_zone():
+    figure = plot.activity(activity({"bin_end": at("2026-03-04 18:00")}), zone="Asia/Kolkata")
+
+    assert all(text.endswith(":00") for text in figure.layout.xaxis2.ticktext)
+    assert figure.layout.xaxis2.matches == "x"
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        (None, ""),
+        (pd.NA, ""),
+        ("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"),
+        ("a\u202eb", "a⟨U+202E⟩b"),
+        ("%{y}$", "%&#123;y}&#36;"),
+        ("שלום", "\u2068שלום\u2069"),
+    ],
+)
+def test_safe_text(text, drawn):
+    assert plot.safe(text) == drawn
+
+
+def test_safe_text_is_short_whatever_comes():
+    assert len(plot.safe("\u202e" * 1_000_000, limit=40)) <= 40
