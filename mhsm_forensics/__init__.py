@@ -1,1 +1,84 @@
-"""Forensic investigation of Azure Managed HSM audit logs."""
+"""Forensic investigation of Azure Managed HSM audit logs.
+
+    import mhsm_forensics as mf
+
+    case = mf.open_case("cases/contoso")
+    mf.analyse.outcomes(case.events)
+    mf.detect.run(case.events)
+
+Rooms are loaded when they are first used, and nothing here can touch a network.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import (
+        analyse,
+        case,
+        detect,
+        engine,
+        errors,
+        evidence,
+        export,
+        ingest,
+        load,
+        normalise,
+        operations,
+        overview,
+        plot,
+        report,
+        samples,
+        schema,
+    )
+    from .case import create_case, open_case
+    from .ingest import add, load_events, rebuild, sample_case
+
+__all__ = [
+    "add",
+    "analyse",
+    "case",
+    "create_case",
+    "detect",
+    "engine",
+    "errors",
+    "evidence",
+    "export",
+    "ingest",
+    "load",
+    "load_events",
+    "normalise",
+    "open_case",
+    "operations",
+    "overview",
+    "plot",
+    "rebuild",
+    "report",
+    "sample_case",
+    "samples",
+    "schema",
+]
+
+# The calls of a first minute, and the room each lives in.
+_CALLS = {
+    "add": "ingest",
+    "create_case": "case",
+    "load_events": "ingest",
+    "open_case": "case",
+    "rebuild": "ingest",
+    "sample_case": "ingest",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _CALLS:
+        return getattr(import_module(f".{_CALLS[name]}", __name__), name)
+    if name in __all__:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from . import engine, schema
 from .case import FATES, Case, Evidence, Manifest, create_case, open_case, record_custody, replace_text, write_manifest
-from .errors import CaseError, EvidenceError
+from .errors import CaseError, EvidenceError, InputError
 from .derive import Loaded, load_part
 from .evidence import Source, acquire, find, recover, slices
 
@@ -88,11 +88,11 @@ def add(
         The case can't be written, or another process is writing it; what was added before is kept.
     """
     wanted = [Path(path) for path in paths]
-    found = find(wanted)
     with _writing(case) as case:
         resumed = _interrupted(case, wanted)
+        with _noted(case, [*wanted, *resumed], in_place=in_place):
+            found = find(wanted)
         sources = found.sources + (find(resumed).sources if resumed else ())
-        _note_work(case, [*wanted, *resumed], in_place=in_place)
         total = sum(source.path.stat().st_size for source in sources)
         with _deriving(case, total, progress) as parts:
             parts.take(entry for entry in case.manifest.evidence if entry.fates is None)
@@ -145,6 +145,22 @@ def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
             return _settle(case, parts)
 
 
+def sample_case(path: Path | str = "cases/demo") -> Case:
+    """Return a case of the sample incident, made in *path* unless it is there: something to try everything on."""
+    folder = Path(path)
+    if (folder / "case.json").exists():
+        return open_case(folder)
+    from . import samples  # noqa: PLC0415 - invents data; nothing else here needs it
+
+    case = create_case(folder, name="Sample incident", display_zone="Europe/Amsterdam")
+    with tempfile.TemporaryDirectory(prefix="mhsm-") as made:
+        evidence = Path(__file__).parents[1] / "data-samples" / "incident" / "insights-logs-auditevent"
+        if not evidence.is_dir():  # installed without the samples: they are the same to the byte when made anew
+            samples.write(Path(made))
+            evidence = Path(made) / "incident" / "insights-logs-auditevent"
+        return add(case, [evidence]).case
+
+
 def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
     """Return the events in some files as a DataFrame, without making a case.
 
@@ -167,6 +183,30 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
     return frame
 
 
+def raw(case: Case, event_id: str) -> Iterator[bytes]:
+    """Yield the bytes of a record, or of a reject or duplicate, as they stand in the evidence.
+
+    Raises
+    ------
+    InputError
+        The case has no such record.
+    """
+    columns = ["evidence_id", "source_offset", "source_length"]
+    places = engine.run(case.events, f"SELECT {', '.join(columns)} FROM events WHERE event_id = :id", id=event_id)
+    tables = (case.derived(name, kind) for name, kind in _ASIDE.items())
+    found = places.to_dict("records") or [
+        row for table in tables for row in table.filter(pc.equal(table["event_id"], event_id)).select(columns).to_pylist()
+    ]
+    if not found:
+        raise InputError.no_such_event(event_id)
+    entry = next(e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"])
+    place = (int(found[0]["source_offset"]), int(found[0]["source_length"]))
+    yield from slices(case.evidence_path(entry), entry.member, [place])
+
+
+_ASIDE = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, "out_of_scope": schema.EVENTS}
+
+
 @contextmanager
 def _writing(case: Case) -> Iterator[Case]:
     """Hold the case's lock, with what an earlier run left finished or thrown away."""
@@ -182,18 +222,34 @@ def _writing(case: Case) -> Iterator[Case]:
         raise CaseError.unwritable(case.path, _as_os_error(problem)) from problem
 
 
-def _note_work(case: Case, paths: list[Path], *, in_place: bool) -> None:
-    about = {"paths": [str(path.resolve()) for path in paths], "in_place": in_place}
-    replace_text(case.path / ".adding.json", json.dumps(about))
+@contextmanager
+def _noted(case: Case, paths: list[Path], *, in_place: bool) -> Iterator[None]:
+    """Note what is about to be added, so that the next run can finish it; not if a path is wrong."""
+    note = case.path / ".adding.json"
+    before = note.read_text("utf-8") if note.exists() else None
+    replace_text(note, json.dumps({"paths": [str(path.resolve()) for path in paths], "in_place": in_place}))
+    try:
+        yield
+    except EvidenceError:
+        note.unlink() if before is None else replace_text(note, before)
+        raise
 
 
 def _interrupted(case: Case, wanted: list[Path]) -> list[Path]:
-    """Paths of a run that never came to its end and that are still there."""
+    """Paths of a run that never came to its end, those that still hold logs."""
     note = case.path / ".adding.json"
     if not note.exists():
         return []
+    named = {path.resolve() for path in wanted}
     paths = [Path(path) for path in json.loads(note.read_text("utf-8"))["paths"]]
-    return [path for path in paths if path.exists() and path not in {w.resolve() for w in wanted}]
+    return [path for path in paths if path not in named and _holds_logs(path)]
+
+
+def _holds_logs(path: Path) -> bool:
+    try:
+        return bool(find([path]).sources)
+    except EvidenceError:
+        return False
 
 
 class _Parts:

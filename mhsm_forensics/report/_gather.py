@@ -61,7 +61,8 @@ class Answers:
     def incident(self) -> pd.DataFrame:
         """Control acts that belong to an alarm."""
         ids = {event_id for ids in self.alarms["event_ids"] for event_id in ids}
-        return self.moments[[not ids.isdisjoint(own) for own in self.moments["event_ids"]]]
+        own = self.moments["event_ids"].map(lambda event_ids: not ids.isdisjoint(event_ids))
+        return self.moments[own.astype(bool)]
 
     def findings_of(self, event_ids: list[str]) -> list[tuple[str, str]]:
         """Id and confidence of every alarm that rests on one of these events."""

@@ -1,0 +1,5 @@
+"""``python -m mhsm_forensics``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,284 @@
+"""The command line: one word a job. Done is 0, a clear error 1, wrong usage 2."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from . import case as cases
+from .errors import ForensicsError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .ingest import Added, Progress
+
+CASE = click.argument("case", type=click.Path(path_type=Path))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="mhsm-forensics", message="%(version)s")
+def cli() -> None:
+    """Find out what happened on an Azure Managed HSM, prove it, and hand over a report."""
+
+
+def main() -> NoReturn:
+    """Run the command line; errors on purpose are one line, and lose nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        code = cli.main(standalone_mode=False, prog_name="mhsm-forensics")
+    except ForensicsError as problem:
+        _fail(str(problem), 1)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.UsageError as problem:
+        problem.show()
+        sys.exit(2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _fail("stopped. Nothing is lost: run the same command again to go on.", 130)
+    except BrokenPipeError:  # the reader, a pager say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as problem:
+        _fail(f"{problem.filename or 'file'}: {problem.strerror or problem}. Hint: check the path and its permissions.", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    from .text import visible  # noqa: PLC0415 - with it comes pandas
+
+    click.echo(f"mhsm-forensics: {visible(message)}", err=True)
+    sys.exit(code)
+
+
+@cli.command()
+@click.argument("case", type=click.Path(path_type=Path), default=Path("cases/demo"))
+def demo(case: Path) -> None:
+    """Do the whole job on the sample incident: a case, its findings, the HTML report."""
+    from . import ingest, report  # noqa: PLC0415 - commands load what they need
+    from .terminal import show_overview  # noqa: PLC0415
+
+    with _progress("Reading the sample incident"):
+        made = ingest.sample_case(case)
+    show_overview(_overview(made))
+    path = report.write(made, made.path / "reports" / "report.html")
+    click.echo(f"\nCase    {made.path}\nReport  {path.resolve()}")
+
+
+@cli.command()
+@CASE
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--in-place", is_flag=True, help="Reference the evidence where it is instead of copying it; it is hashed.")
+@click.option("--name", help="Name of a new case.  [default: the folder's]")
+@click.option("--zone", metavar="ZONE", help="Second time zone of a new case, beside UTC (Europe/Amsterdam).")
+def add(case: Path, paths: tuple[Path, ...], *, in_place: bool, name: str | None, zone: str | None) -> None:
+    """Take files and folders into CASE, which is made if it is not there.
+
+    PATHs are folders, PT1H.json files, .gz, .zip, and rows exported from Log Analytics as CSV or JSON.
+    """
+    from . import evidence, ingest  # noqa: PLC0415
+
+    evidence.find(paths)  # a wrong path must not leave an empty case behind
+    opened = _opened_or_new(case, name, zone)
+    with _progress("Reading evidence") as progress:
+        added = ingest.add(opened, paths, in_place=in_place, progress=progress)
+    _say_added(added)
+
+
+@cli.command("what-happened")
+@CASE
+@click.option("--from", "start", metavar="TIME", help="Only from this time on (2026-03-16T02:00Z).")
+@click.option("--to", "end", metavar="TIME", help="Only before this time.")
+@click.option("--hsm", "hsms", multiple=True, help="Only this managed HSM; may be given several times.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a screen.")
+def what_happened(case: Path, start: str | None, end: str | None, hsms: tuple[str, ...], *, as_json: bool) -> None:
+    """Scorecard, orientation and findings, on one screen."""
+    answer = _overview(cases.open_case(case), _time(start), _time(end), hsms)
+    if as_json:
+        from .overview import as_json as plain  # noqa: PLC0415
+
+        _print_json(plain(answer))
+    else:
+        from .terminal import show_overview  # noqa: PLC0415
+
+        show_overview(answer)
+
+
+@cli.command()
+@CASE
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def findings(case: Path, form: str) -> None:
+    """List what is found, the gravest first."""
+    from . import detect, export  # noqa: PLC0415
+    from .terminal import show_findings  # noqa: PLC0415
+
+    found = detect.run(cases.open_case(case).events)
+    if form == "json":
+        _print_json(export.rows_of(found))
+    elif form == "csv":
+        export.table_as_csv(found, sys.stdout)
+    else:
+        show_findings(found)
+
+
+@cli.command()
+@CASE
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file.  [default: CASE/reports/report.html]")
+@click.option("--title", help="Heading of the report.  [default: the case's name]")
+def report(case: Path, output: Path | None, title: str | None) -> None:
+    """Write the report: one HTML file that needs nothing else."""
+    from . import report as reports  # noqa: PLC0415
+
+    opened = cases.open_case(case)
+    path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title)
+    click.echo(path.resolve())
+
+
+@cli.command()
+@CASE
+def verify(case: Path) -> None:
+    """Hash all evidence again; exit 1 and name what changed."""
+    opened = cases.open_case(case)
+    problems = cases.verify(opened)
+    for problem in problems:
+        click.echo(_plain(problem), err=True)
+    if problems:
+        _fail(f"{len(problems)} of the case's claims do not hold. Hint: restore the evidence from its origin.", 1)
+    click.echo(f"{len(opened.manifest.evidence):,} evidence files are as they were acquired; the custody chain is whole.")
+
+
+@cli.command()
+@CASE
+def rebuild(case: Path) -> None:
+    """Derive the events of CASE again from its evidence."""
+    from . import ingest  # noqa: PLC0415
+
+    with _progress("Reading evidence") as progress:
+        rebuilt = ingest.rebuild(cases.open_case(case), progress=progress)
+    click.echo(f"{int(rebuilt.accounting['event'].iloc[0]):,} events derived again.")
+
+
+@cli.command()
+@CASE
+@click.argument("event_id")
+def raw(case: Path, event_id: str) -> None:
+    """Print a record's bytes, verbatim, from the evidence."""
+    from . import ingest  # noqa: PLC0415
+
+    for block in ingest.raw(cases.open_case(case), event_id):
+        sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()
+
+
+@cli.command()
+@CASE
+@click.option("--format", "form", type=click.Choice(["events-csv", "parquet"]), required=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file.")
+def export(case: Path, form: str, output: Path) -> None:
+    """Write the events for other tools."""
+    from . import export as exports  # noqa: PLC0415
+
+    click.echo(exports.write(cases.open_case(case), form, output).resolve())
+
+
+@cli.command()
+@click.argument("case", type=click.Path(path_type=Path), required=False)
+def lab(case: Path | None) -> None:
+    """Open JupyterLab at the notebooks."""
+    notebooks = Path(__file__).parents[1] / "notebooks"
+    if case is not None:
+        os.environ["MHSM_CASE"] = str(cases.open_case(case).path.resolve())
+    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks if notebooks.is_dir() else Path.cwd())]))
+
+
+def _opened_or_new(folder: Path, name: str | None, zone: str | None) -> cases.Case:
+    if (folder / "case.json").exists():
+        return cases.open_case(folder)
+    return cases.create_case(folder, name=name, display_zone=_zone(zone))
+
+
+def _overview(case: cases.Case, start: datetime | None = None, end: datetime | None = None, hsms: tuple[str, ...] = ()) -> Any:  # fmt: skip
+    from .overview import overview  # noqa: PLC0415
+
+    answer = overview(case, start=start, end=end, hsms=hsms)
+    if start or end:  # what was understood, so that a slip of the zone shows
+        click.echo(f"from {_utc(start)} up to {_utc(end)}", err=True)
+    return answer
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError.bad_time(text) from None
+    if moment.tzinfo is None:
+        raise InputError.naive_time(text)
+    return moment.astimezone(UTC)
+
+
+def _zone(name: str | None) -> str | None:
+    from zoneinfo import ZoneInfo  # noqa: PLC0415
+
+    try:
+        return ZoneInfo(name).key if name else None
+    except (ValueError, OSError, KeyError):
+        raise InputError(f"{name!r}: no such time zone. Hint: write Europe/Amsterdam or America/New_York.") from None
+
+
+def _utc(moment: datetime | None) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "the end of the evidence"
+
+
+def _plain(text: str) -> str:
+    from .text import visible  # noqa: PLC0415
+
+    return visible(text)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=True, indent=2))
+
+
+def _say_added(added: Added) -> None:
+    from .text import plural  # noqa: PLC0415
+
+    files = len([entry for entry in added.new if entry.member is None])
+    if added.resumed:
+        click.echo(f"Finished an earlier run that was interrupted: {_plain(', '.join(added.resumed))}")
+    if added.new:
+        fates = ", ".join(f"{count:,} {fate}" for fate, count in added.fates.items())
+        click.echo(f"{plural(files, 'new file')}: {sum(added.fates.values()):,} lines = {fates}")
+    if added.known:
+        every = "" if added.new else "; nothing was changed"
+        click.echo(f"{plural(len(added.known), 'file')} already in the case, byte for byte{every}")
+    for path in added.left_out:
+        click.echo(f"left out, no audit log: {_plain(path)}")
+    for entry in added.new:
+        if entry.note:
+            click.echo(f"{_plain(entry.path)}: {_plain(entry.note)}")
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Progress | None]:
+    """Show a bar on a terminal, one plain line elsewhere."""
+    if not sys.stderr.isatty():
+        click.echo(f"{what} …", err=True)
+        yield None
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

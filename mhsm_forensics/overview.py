@@ -1,0 +1,115 @@
+"""What happened, on one screen: the answers that every investigation asks for first, as one object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import analyse, detect
+from .case import FATES, Case, utc_now
+from .export import rows_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    import pandas as pd
+
+    from .case import Events
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The first answers about a case, each as the frame of the question that gave it."""
+
+    case: Case
+    events: Events
+    start: datetime | None
+    end: datetime | None
+    hsms: pd.DataFrame
+    gaps: pd.DataFrame
+    outcomes: pd.DataFrame
+    principals: pd.DataFrame
+    unknown: pd.DataFrame
+    findings: pd.DataFrame
+
+
+def overview(
+    case: Case, *, start: datetime | None = None, end: datetime | None = None, hsms: Iterable[str] = ()
+) -> Overview:
+    """Return the first answers about a case, or about a window of it.
+
+    Parameters
+    ----------
+    case
+        The case.
+    start, end
+        Only events from *start* up to and without *end*; aware times. Silences and findings are judged
+        against all the evidence and kept if they touch the window.
+    hsms
+        Only these managed HSMs.
+
+    Raises
+    ------
+    InputError
+        A time names no zone.
+    """
+    names = tuple(hsm.lower() for hsm in hsms)
+    window = case.events.within(start, end, names)
+    return Overview(
+        case, window, start, end,
+        hsms=_spans(window),
+        gaps=_touching(analyse.gaps(case.events), "start", "end", start, end, names),
+        outcomes=analyse.outcomes(window),
+        principals=analyse.principals(window),
+        unknown=analyse.unknown_operations(window),
+        findings=_touching(detect.run(case.events), "first_time", "last_time", start, end, names),
+    )  # fmt: skip
+
+
+def as_json(answer: Overview) -> dict[str, Any]:
+    """Return an overview as one JSON object; times are ISO 8601 with Z."""
+    hsms = rows_of(answer.hsms)
+    silent = rows_of(answer.gaps[["hsm", "start", "end", "seconds", "expected_events"]])
+    fates = {fate: int(answer.case.accounting[fate].iloc[0]) for fate in FATES}
+    totals = answer.outcomes[["success", "accepted", "denied", "failure", "unknown"]].sum()
+    return {
+        "case": answer.case.name,
+        "generated": utc_now(),
+        "window": {"from": _iso(answer.start), "to": _iso(answer.end)},
+        "first_time": min((hsm["first_time"] for hsm in hsms), default=None),
+        "last_time": max((hsm["last_time"] for hsm in hsms), default=None),
+        "hsms": hsms,
+        "accounting": fates,
+        "coverage": {"gaps": silent},
+        "outcomes": {name: int(count) for name, count in totals.items()},
+        "operations": rows_of(answer.outcomes),
+        "unknown_operations": rows_of(answer.unknown),
+        "principals": rows_of(answer.principals),
+        "findings": rows_of(answer.findings),
+    }
+
+
+def _spans(events: Events) -> pd.DataFrame:
+    """First and last event of each managed HSM, and how many there are."""
+    hours = analyse.hourly(events)
+    counted = hours.groupby("hsm", dropna=False, as_index=False)["events"].sum()
+    times = events.df(["hsm", "time"]).groupby("hsm", dropna=False, as_index=False)["time"].agg(["min", "max"])
+    return counted.merge(times.rename(columns={"min": "first_time", "max": "last_time"}), on="hsm")
+
+
+def _touching(
+    frame: pd.DataFrame, first: str, last: str, start: datetime | None, end: datetime | None, hsms: tuple[str, ...]
+) -> pd.DataFrame:
+    kept = frame
+    if start is not None:
+        kept = kept[kept[last].isna() | (kept[last] >= start)]
+    if end is not None:
+        kept = kept[kept[first] < end]
+    if hsms:
+        kept = kept[kept["hsm"].isin(hsms)]
+    return kept.reset_index(drop=True)
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

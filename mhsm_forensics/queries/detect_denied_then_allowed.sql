@@ -1,0 +1,45 @@
+-- What a principal was first denied and, within :days days, allowed for the first time. Reads and uses of a key are
+-- compared for the same key: a right to one says nothing of another.
+WITH judged AS (
+  SELECT
+    *,
+    -- control: an operation that changes, exports or destroys, or an unknown one with a status that no read returns
+    CASE
+      WHEN effect IN ('change', 'export', 'destroy') THEN 1
+      WHEN operation_class = 'access_control' AND http_status = 201 THEN 1
+      WHEN coalesce(effect, 'unknown') = 'unknown' AND http_status IN (201, 202, 204) THEN 1
+      ELSE 0
+    END AS control
+  FROM events
+  WHERE principal IS NOT NULL AND operation IS NOT NULL AND coalesce(operation_class, '') <> 'authentication'
+), tries AS (
+  SELECT
+    *,
+    coalesce(hsm, '') AS hsm_name,
+    coalesce(object_id, '') AS oid,
+    CASE WHEN control = 1 THEN '' ELSE coalesce(key_name, '') END AS about,
+    CASE WHEN outcome IN ('success', 'accepted') THEN 1 ELSE 0 END AS allowed
+  FROM judged
+  WHERE outcome IN ('success', 'accepted', 'denied')
+), turns AS (
+  SELECT
+    hsm_name,
+    principal,
+    oid,
+    operation,
+    about,
+    min(CASE WHEN allowed = 0 THEN t END) AS denied_t,
+    min(CASE WHEN allowed = 1 THEN t END) AS allowed_t
+  FROM tries
+  GROUP BY hsm_name, principal, oid, operation, about
+  HAVING min(CASE WHEN allowed = 0 THEN t END) < min(CASE WHEN allowed = 1 THEN t END)
+    AND min(CASE WHEN allowed = 1 THEN t END) - min(CASE WHEN allowed = 0 THEN t END) <= :days * 86400e6
+)
+SELECT
+  e.event_id, e.time, e.t, e.hsm, e.operation, e.outcome, e.principal, e.object_id, e.caller_ip, e.key_name, e.control,
+  e.allowed
+FROM tries e
+JOIN turns x ON x.hsm_name = e.hsm_name AND x.principal = e.principal AND x.oid = e.oid AND x.operation = e.operation
+  AND x.about = e.about
+WHERE e.t <= x.allowed_t
+ORDER BY e.t, e.event_id

@@ -1,0 +1,65 @@
+-- Addresses and clients that a principal took up after it had worked without them on :days days or more.
+-- Whoever takes up a new one every few days is no news.
+WITH judged AS (
+  SELECT
+    *,
+    -- control: an operation that changes, exports or destroys, or an unknown one with a status that no read returns
+    CASE
+      WHEN effect IN ('change', 'export', 'destroy') THEN 1
+      WHEN operation_class = 'access_control' AND http_status = 201 THEN 1
+      WHEN coalesce(effect, 'unknown') = 'unknown' AND http_status IN (201, 202, 204) THEN 1
+      ELSE 0
+    END AS control,
+    CAST(floor(t / 86400e6) AS BIGINT) AS day
+  FROM events
+  WHERE principal IS NOT NULL
+), places AS (
+  SELECT 'caller_ip' AS kind, caller_ip AS place, principal, coalesce(object_id, '') AS oid, min(t) AS first_t
+  FROM judged
+  WHERE caller_ip IS NOT NULL
+  GROUP BY caller_ip, principal, coalesce(object_id, '')
+  UNION ALL
+  SELECT 'client' AS kind, client AS place, principal, coalesce(object_id, '') AS oid, min(t) AS first_t
+  FROM judged
+  WHERE client IS NOT NULL
+  GROUP BY client, principal, coalesce(object_id, '')
+), numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY kind, principal, oid ORDER BY first_t, place) - 1 AS earlier_places FROM places
+), days AS (
+  SELECT principal, coalesce(object_id, '') AS oid, day, min(t) AS first_t
+  FROM judged
+  GROUP BY principal, coalesce(object_id, ''), day
+), news AS (
+  SELECT p.kind, p.place, p.principal, p.oid, p.first_t, p.earlier_places, count(*) AS earlier_days
+  FROM numbered p
+  JOIN days d ON d.principal = p.principal AND d.oid = p.oid AND d.first_t < p.first_t
+  GROUP BY p.kind, p.place, p.principal, p.oid, p.first_t, p.earlier_places
+  HAVING count(*) >= :days AND p.earlier_places > 0 AND 3 * p.earlier_places <= count(*) + 3
+), privileged AS (
+  SELECT principal, coalesce(object_id, '') AS oid, max(control) AS control FROM judged
+  GROUP BY principal, coalesce(object_id, '')
+)
+SELECT
+  n.kind,
+  n.place,
+  n.principal,
+  nullif(n.oid, '') AS object_id,
+  n.earlier_places,
+  n.earlier_days,
+  v.control AS privileged,
+  min(e.t) AS first_t,
+  max(e.t) AS last_t,
+  count(*) AS events,
+  CAST(sum(e.control) AS BIGINT) AS control_events,
+  count(CASE WHEN e.effect = 'use' THEN 1 END) AS uses,
+  count(CASE WHEN e.outcome = 'denied' THEN 1 END) AS denied,
+  array_sort(array_agg(DISTINCT coalesce(e.hsm, ''))) AS hsms,
+  array_sort(array_agg(DISTINCT e.caller_ip) FILTER (WHERE e.caller_ip IS NOT NULL)) AS addresses,
+  array_sort(array_agg(DISTINCT e.key_name) FILTER (WHERE e.key_name IS NOT NULL)) AS keys,
+  array_sort(array_agg(e.event_id)) AS event_ids
+FROM news n
+JOIN privileged v ON v.principal = n.principal AND v.oid = n.oid
+JOIN judged e ON e.principal = n.principal AND coalesce(e.object_id, '') = n.oid
+  AND n.place = CASE WHEN n.kind = 'client' THEN e.client ELSE e.caller_ip END
+GROUP BY n.kind, n.place, n.principal, n.oid, n.earlier_places, n.earlier_days, v.control
+ORDER BY first_t, n.kind, n.place, n.principal NULLS FIRST, object_id NULLS FIRST

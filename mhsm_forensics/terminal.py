@@ -1,0 +1,109 @@
+"""Answers on a terminal; text from the log is shown, never obeyed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .case import FATES
+from .text import plural, spell, visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .overview import Overview
+
+_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_PRINCIPALS = 8
+
+
+def show_overview(answer: Overview) -> None:
+    """Print scorecard, orientation and findings."""
+    console = Console()
+    console.print(Text(f"\n{visible(answer.case.name)}", style="bold"))
+    _print_scorecard(console, answer)
+    _print_principals(console, answer)
+    show_findings(answer.findings, console)
+
+
+def show_findings(findings: pd.DataFrame, console: Console | None = None) -> None:
+    """Print the findings, the gravest first."""
+    console = console or Console()
+    if findings.empty:
+        console.print("\nNo findings. What was looked for stands in the report.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, title="Findings", title_justify="left", title_style="bold", pad_edge=False)
+    for name in ("id", "severity", "first event (UTC)", "what"):
+        table.add_column(name, no_wrap=name != "what")
+    for row in findings.itertuples():
+        style = _STYLES.get(row.severity, "")
+        table.add_row(row.finding_id, Text(row.severity, style=style), _time(row.first_time), _text(row.title))
+    console.print(table)
+
+
+def _print_scorecard(console: Console, answer: Overview) -> None:
+    accounting = answer.case.accounting.iloc[0]
+    fates = " · ".join(f"{accounting[fate]:,} {fate.replace('_', ' ')}" for fate in FATES)
+    console.print(f"{accounting['lines']:,} lines = {fates}")
+    for row in answer.hsms.itertuples():
+        span = f"{_time(row.first_time)} – {_time(row.last_time)} UTC"
+        console.print(Text.assemble((visible(row.hsm, limit=40) or "(no HSM named)", "bold"), f"  {row.events:,} events  {span}"))  # fmt: skip
+    for row in answer.gaps.itertuples():
+        text = f"silent for {spell(row.seconds)} from {_time(row.start)} UTC (about {row.expected_events:,.0f} events expected): {visible(row.hsm, limit=40)}"  # fmt: skip
+        console.print(Text(text, style="yellow"))
+    if answer.gaps.empty:
+        console.print("no silence against the HSMs' own rhythm")
+    if len(answer.unknown):
+        unseen = int((answer.unknown["operation_status"] == "unseen").sum())
+        console.print(f"{plural(len(answer.unknown), 'operation name')} not documented for Managed HSM, {unseen} of them in no source")
+
+
+def _print_principals(console: Console, answer: Overview) -> None:
+    shown = answer.principals.sort_values(["control_events", "denied", "events"], ascending=False).head(_PRINCIPALS)
+    activity = _sparklines(answer)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold",
+                  title=f"Who ({len(shown)} of {len(answer.principals)}, those with control operations first)")  # fmt: skip
+    for name in ("principal", "events", "control", "denied", "addresses", "when"):
+        table.add_column(name, justify="left" if name in {"principal", "when"} else "right", no_wrap=True)
+    for row in shown.itertuples():
+        name = visible(row.principal, limit=36) or "(no identity)"
+        table.add_row(Text(name), *(f"{int(n):,}" for n in (row.events, row.control_events, row.denied, row.caller_ips)),
+                      activity.get(row.principal if isinstance(row.principal, str) else None, ""))  # fmt: skip
+    console.print(table)
+
+
+def _sparklines(answer: Overview, *, width: int = 32) -> dict[str | None, str]:
+    """Each principal's events over the time of the evidence, on a log scale of their own."""
+    from . import analyse  # noqa: PLC0415 - only this one picture needs it
+
+    frame = analyse.activity(answer.events, bins=width)
+    if frame.empty:
+        return {}
+    starts = sorted(frame["bin_start"].unique())
+    first, step = starts[0], (frame["bin_end"] - frame["bin_start"]).max()
+    lines: dict[str | None, list[int]] = {}
+    for row in frame.itertuples():
+        name = row.principal if isinstance(row.principal, str) else None
+        cells = lines.setdefault(name, [0] * width)
+        cells[min(int((row.bin_start - first) / step), width - 1)] += int(row.events)
+    return {name: "".join(_block(count, max(cells)) for count in cells) for name, cells in lines.items()}
+
+
+def _block(count: int, most: int) -> str:
+    if not count:
+        return _BLOCKS[0]
+    scale = (count.bit_length() / most.bit_length()) * (len(_BLOCKS) - 1)
+    return _BLOCKS[max(1, round(scale))]
+
+
+def _time(moment: Any) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _text(text: str) -> Text:
+    return Text(visible(text, limit=400))

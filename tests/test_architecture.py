@@ -1,0 +1,95 @@
+"""The map in CONTRIBUTING.md, enforced: imports point up the list, and each heavy library has one door."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mhsm_forensics"
+
+# In reading order: a room may import the rooms above it, and none below.
+ROOMS = [
+    "errors", "schema", "operations", "text", "case", "evidence", "load", "normalise", "derive", "engine", "ingest",
+    "analyse", "rules", "detect", "plot", "export", "report", "samples", "overview", "terminal", "cli", "__main__",
+]  # fmt: skip
+
+# These stand apart: the surface loads rooms by name, and the samples know no other room.
+APART = {"__init__"}
+
+# library -> the only rooms that may import it
+DOORS = {
+    "duckdb": {"engine"},
+    "pyspark": {"engine"},
+    "plotly": {"plot"},
+    "ipywidgets": {"widgets"},
+    "anywidget": {"widgets"},
+    "jinja2": {"report"},
+    "azure": {"collect"},
+    "msticpy": {"enrich"},
+    "click": {"cli"},
+    "rich": {"cli", "terminal"},
+    "msgspec": {"load"},
+    "loky": {"ingest"},
+}
+
+# What a lazily imported room may reach down to, with the reason.
+DOWNWARD = {("ingest", "samples"): "sample_case makes the sample incident where the checkout has none"}
+
+
+def files(room: str) -> list[Path]:
+    return sorted((PACKAGE / room).rglob("*.py")) if (PACKAGE / room).is_dir() else [PACKAGE / f"{room}.py"]
+
+
+def typing_only(tree: ast.AST) -> set[ast.AST]:
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    return {node for block in blocks for statement in block.body for node in ast.walk(statement)}
+
+
+def imports(room: str) -> tuple[set[str], set[str]]:
+    """(rooms, libraries) that *room* imports at run time, wherever in its files."""
+    rooms, libraries = set(), set()
+    for path in files(room):
+        depth = len(path.relative_to(PACKAGE).parts)
+        tree = ast.parse(path.read_text("utf-8"))
+        skipped = typing_only(tree)
+        for node in ast.walk(tree):
+            if node in skipped:
+                continue
+            if isinstance(node, ast.ImportFrom) and node.level:
+                if node.level >= depth:  # leaves its own folder
+                    rooms |= {node.module.partition(".")[0]} if node.module else {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                libraries.add(node.module.partition(".")[0])
+            elif isinstance(node, ast.Import):
+                libraries |= {alias.name.partition(".")[0] for alias in node.names}
+    return rooms - {room}, libraries
+
+
+def test_every_file_is_a_room():
+    found = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+
+    assert found - APART == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_point_up_the_list(room):
+    above = set(ROOMS[: ROOMS.index(room)])
+    allowed = above | {low for high, low in DOWNWARD if high == room}
+
+    assert imports(room)[0] <= allowed
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_heavy_libraries_have_one_door(library):
+    assert {room for room in ROOMS if library in imports(room)[1]} <= DOORS[library]
+
+
+def test_nothing_indoors_can_touch_a_network():
+    network = {"requests", "httpx", "urllib3", "socketserver", "http", "aiohttp", "azure"}
+
+    assert {room for room in ROOMS if imports(room)[1] & network} == set()
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_crowded(path):
+    assert len(path.read_text("utf-8").splitlines()) <= 400

@@ -1,0 +1,301 @@
+"""The report: what it says, and that nothing in it can act."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import html5lib
+import pandas as pd
+import pytest
+from browser import needs_chromium, visit
+from conftest import SAMPLES
+from plotly.offline import get_plotlyjs_version
+
+from mhsm_forensics import case as cases
+from mhsm_forensics import detect, ingest, report
+from mhsm_forensics.errors import InputError
+from mhsm_forensics.report import _content, _findings, _html
+from mhsm_forensics.report._document import Col, Writer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from xml.etree import ElementTree as ET
+
+    from mhsm_forensics.case import Case
+
+NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)
+HOSTILE = (
+    '"><script>alert(1)</script><img src=//evil.example onerror=alert(1)><a href="javascript:x">\u202e%{x}$y$\u0000'
+)
+TAGS = {
+    "a", "article", "b", "body", "button", "caption", "dd", "details", "div", "dl", "dt", "figcaption", "figure",
+    "footer", "h1", "h2", "h3", "h4", "head", "header", "html", "li", "main", "meta", "nav", "noscript", "ol", "p",
+    "pre", "script", "section", "span", "style", "summary", "table", "tbody", "td", "th", "thead", "title", "tr", "ul",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def written(incident: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the sample incident."""
+    return report.write(incident, tmp_path_factory.mktemp("report") / "incident.html", generated=NOON)
+
+
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a case in which every text an attacker could choose is hostile."""
+    folder = tmp_path_factory.mktemp("hostile")
+    made = cases.create_case(folder / "case", name=HOSTILE)
+    ingest.add(made, sorted((SAMPLES / "damaged").glob("hostile-*.json")))
+    opened = cases.open_case(made.path)
+    findings = hostile_findings(opened)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detect, "run", lambda _events: findings)
+        return report.write(opened, folder / "hostile.html", title=HOSTILE, generated=NOON)
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Case:
+    """A case without evidence."""
+    return cases.create_case(tmp_path / "empty")
+
+
+def hostile_findings(case: Case) -> pd.DataFrame:
+    """An alarm and a routine with hostile text wherever there is text."""
+    events = case.events.df(["event_id", "time"])
+    texts = ("title", "hsm", "principal", "object_id", "caller_ip", "why", "benign", "next_step")
+    row: dict[str, Any] = {
+        **dict.fromkeys(texts, HOSTILE),
+        "rule_id": "rule",
+        "confidence": "high",
+        "first_time": events["time"].min(),
+        "last_time": events["time"].max(),
+        "keys": [HOSTILE] * 3,
+        "events": len(events),
+        "event_ids": list(events["event_id"]),
+        "techniques": ["T1485"],
+    }
+    return pd.DataFrame(
+        [{**row, "finding_id": "F01", "severity": "high"}, {**row, "finding_id": "F02", "severity": "info"}]
+    )
+
+
+def parsed(path: Path) -> ET.Element:
+    return html5lib.parse(path.read_text("utf-8"), namespaceHTMLElements=False)
+
+
+def words(path: Path) -> str:
+    """Text of the page, without scripts and styles, spaces folded."""
+    page = parsed(path)
+    for parent in list(page.iter()):
+        for child in [c for c in parent if c.tag in {"script", "style"}]:
+            parent.remove(child)
+    return " ".join(" ".join(page.itertext()).split())
+
+
+def specs(path: Path) -> dict[str, dict[str, Any]]:
+    """Figures of the page by name, as plotly JSON."""
+    found = [s for s in parsed(path).iter("script") if s.get("type") == "application/json"]
+    return {s.attrib["id"].removesuffix("-data"): json.loads(s.text or "") for s in found}
+
+
+def test_vendored_plotly_is_the_version_that_plotly_bundles():
+    head = (_html.files("mhsm_forensics.report") / "plotly-cartesian.min.js").read_text("utf-8")[:200]
+
+    assert f"plotly.js (cartesian - minified) v{get_plotlyjs_version()}\n" in head
+
+
+def test_same_case_and_time_give_the_same_bytes(incident: Case, tmp_path: Path):
+    first = report.write(incident, tmp_path / "a.html", generated=NOON)
+    second = report.write(incident, tmp_path / "b.html", generated=NOON)
+
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_time_of_generation_without_zone_is_refused(incident: Case, tmp_path: Path):
+    with pytest.raises(InputError, match="zone"):
+        report.write(incident, tmp_path / "a.html", generated=NOON.replace(tzinfo=None))
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_fates_add_up_on_the_page(written: Path, incident: Case):
+    lines = int(incident.accounting["lines"].iloc[0])
+
+    assert f"the five add up to {lines:,}" in words(written)
+
+
+def test_cover_states_the_digest_of_all_evidence(written: Path, incident: Case):
+    recipe = hashlib.sha256("\n".join(sorted(incident.evidence["sha256"])).encode()).hexdigest()
+
+    assert f"SHA-256 over all: {recipe}" in words(written)
+
+
+def test_every_finding_has_its_card_and_every_sentence_its_finding(written: Path, incident: Case):
+    findings = detect.run(incident.events)
+    page = parsed(written)
+    ids = {element.attrib["id"] for element in page.iter("article")}
+
+    assert ids == set(findings.loc[findings["severity"] != "info", "finding_id"])
+    assert {a.attrib["href"] for a in page.iter("a") if a.get("class") == "ref"} <= {f"#{i}" for i in ids}
+
+
+def test_every_event_id_of_a_finding_is_on_the_page(written: Path, incident: Case):
+    findings = detect.run(incident.events)
+    lines = {item.text for item in parsed(written).iter("li")}
+
+    for event_ids in findings.loc[findings["severity"] != "info", "event_ids"]:
+        assert set(_findings.ranges(event_ids)) <= lines
+
+
+def test_ranges_of_event_ids_lose_none():
+    ids = [f"e{file}:{line}" for file in (1, 2) for line in (1, 2, 3, 7, 9, 10)]
+    told = dict(line.split(": ") for line in _findings.ranges(ids))
+    bounds = {e: [part.partition("-") for part in spans.split(", ")] for e, spans in told.items()}
+    again = [f"{e}:{n}" for e, spans in bounds.items() for a, _, b in spans for n in range(int(a), int(b or a) + 1)]
+
+    assert again == ids
+
+
+def test_incident_affects_the_root_of_trust(written: Path):
+    assert "Root of trust: security domain Yes SecurityDomainBackup (accepted)" in words(written)
+
+
+def test_a_quiet_day_raises_nothing_grave(quiet_day: Case, tmp_path: Path):
+    text = words(report.write(quiet_day, tmp_path / "quiet.html", generated=NOON))
+
+    assert not re.search(r"\d (critical|high)", text.partition("Executive summary")[0])
+
+
+def test_an_empty_case_has_a_report(empty: Case, tmp_path: Path):
+    text = words(report.write(empty, tmp_path / "empty.html", generated=NOON))
+
+    assert "No rule raised an alarm" in text
+    assert "no events" in text
+
+
+def test_second_zone_stands_beside_utc(tmp_path: Path):
+    made = cases.create_case(tmp_path / "case", display_zone="Asia/Kolkata")
+    ingest.add(made, [SAMPLES / "documented" / "backup-create.json"])
+    text = words(report.write(cases.open_case(made.path), tmp_path / "r.html", generated=NOON))
+
+    assert "2020-08-31T19:52:39.763Z 2020-09-01T01:22:39.763+05:30" in text
+
+
+def test_rows_that_are_cut_are_counted():
+    frame = pd.DataFrame({"name": list("abc")})
+
+    table = Writer().table(frame, "Names.", Col("name", "Name"), limit=2)
+
+    assert table.cut == "2 of 3 rows shown."
+
+
+def test_limitations_are_true_of_the_case(written: Path, empty: Case, tmp_path: Path):
+    bare = words(report.write(empty, tmp_path / "empty.html", generated=NOON))
+
+    assert "Silences of the log:" in words(written)
+    assert "Silences of the log:" not in bare
+    assert "not guaranteed lossless" in bare
+
+
+@pytest.mark.parametrize("which", ["written", "hostile"])
+def test_only_known_tags_and_no_address_outside(which: str, request: pytest.FixtureRequest):
+    for element in parsed(request.getfixturevalue(which)).iter():
+        assert isinstance(element.tag, str), "a comment"
+        assert element.tag in TAGS
+        assert not {"src", "srcset", "action", "formaction", "data", "background"} & set(element.attrib)
+        assert not [name for name in element.attrib if name.startswith("on")]
+        assert element.get("href", "#").startswith("#")
+        assert not [value for value in element.attrib.values() if re.search("https?:|//", value)]
+        assert element.get("http-equiv") in {None, "Content-Security-Policy"}
+
+
+@pytest.mark.parametrize("which", ["written", "hostile"])
+def test_policy_allows_these_two_scripts_and_no_other(which: str, request: pytest.FixtureRequest):
+    page = parsed(request.getfixturevalue(which))
+    policy = next(meta.attrib["content"] for meta in page.iter("meta") if meta.get("http-equiv"))
+    scripts = [script.text or "" for script in page.iter("script") if "type" not in script.attrib]
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+
+    assert len(scripts) == 2
+    assert re.findall("'sha256-([^']+)'", policy) == hashes
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+
+
+def test_hostile_text_is_shown_and_not_obeyed(hostile: Path):
+    text = words(hostile)
+
+    assert "<script>alert(1)</script>" in text
+    assert "⟨U+202E⟩" in text
+    assert "⟨U+0000⟩" in text
+    assert not re.search("[\u0000-\u0008\u202a-\u202e\u2066-\u2069]", text)
+
+
+def test_hostile_text_gives_no_markup_inside_figures(hostile: Path):
+    told = json.dumps(specs(hostile), ensure_ascii=False)
+
+    assert not re.search(r"<(script|img|a)\b", told)
+    assert "&lt;script" in told
+
+
+def test_style_carries_no_address():
+    assert not re.search(r"url\(|@import|https?:", _html._part("report.css"))
+
+
+def test_report_states_the_window_it_searched(written: Path):
+    assert re.search(r"Looked for and not found\. Examined: 2026-\d\d-\d\dT[0-9:.]+Z to 2026-", words(written))
+
+
+def test_digest_of_no_evidence_is_that_of_nothing(empty: Case):
+    assert _content.digest(empty) == hashlib.sha256(b"").hexdigest()
+
+
+@needs_chromium
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("which", ["written", "hostile"])
+def test_chromium_draws_every_figure_and_asks_for_nothing(which: str, theme: Any, request: pytest.FixtureRequest):
+    path: Path = request.getfixturevalue(which)
+
+    with visit(path, theme=theme) as seen:
+        seen.scroll_through()
+
+        drawn = seen.page.evaluate(
+            "[...document.querySelectorAll('.plot')].map(p => p.querySelectorAll('svg').length > 0)"
+        )
+        assert drawn == [True] * len(specs(path))
+        assert seen.page.locator(".plot a").count() == 0
+        assert seen.requests == [path.as_uri()]
+        assert seen.complaints == []
+
+
+@needs_chromium
+def test_chromium_prints_a_document(written: Path, tmp_path: Path):
+    with visit(written) as seen:
+        seen.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True)
+
+        assert seen.complaints == []
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+@needs_chromium
+def test_without_javascript_the_tables_are_there(written: Path):
+    with visit(written, javascript=False) as seen:
+        assert "JavaScript is off" in seen.page.inner_text("noscript")
+        assert seen.page.locator("details.data table").count() >= 5
+
+
+@needs_chromium
+def test_theme_button_redraws_in_the_other_colours(written: Path):
+    paper = "document.querySelector('.plot .main-svg').style.background"
+    with visit(written) as seen:
+        seen.scroll_through()
+        light = seen.page.evaluate(paper)
+        seen.page.click("#theme")
+        seen.page.wait_for_timeout(300)
+
+        assert seen.page.evaluate(paper) != light
+        assert seen.complaints == []
