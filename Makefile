@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CASE   ?= cases/demo
 
-.PHONY: setup demo test lint lab bench clean
+.PHONY: setup demo test lint lab bench docs clean
 
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ lab: setup
 
 bench: setup
 	$(BIN)/python benchmarks/ingest.py
+
+docs: setup
+	$(BIN)/python tests/test_docs.py
 
 clean:
 	rm -rf $(VENV) cases/demo

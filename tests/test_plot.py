@@ -244,6 +244,15 @@ def test_lanes_beyond_the_limit_are_counted():
     assert "shown" not in subtitle(plot.activity(rows, limit=5))
 
 
+def test_sessions_beyond_what_can_be_drawn_are_counted(monkeypatch):
+    monkeypatch.setattr("mhsm_forensics.plot._people.MARKS", 2)
+
+    figure = plot.sessions(sessions({}, {"control_events": 1}, {"seconds": 5.0}))
+
+    assert "2 of 3 sessions shown" in subtitle(figure)
+    assert [(bar.name, len(bar.x)) for bar in figure.data] == [("without", 1), ("with control events", 1)]
+
+
 def test_two_identities_that_differ_after_a_nul_keep_their_lanes():
     figure = plot.activity(activity({"principal": "a\0b"}, {"principal": "a\0c"}))
 

@@ -123,16 +123,20 @@ def _stack(group: str, cells: pd.DataFrame, lane: dict[str, int], zone: str | No
         "y": -cells["height"].to_numpy(),
         "marker": {"color": GROUPS[group].colour, "line": {"width": 0}},
         "customdata": cells[["events", "total", "denied"]].to_numpy("float64"),
-        "text": [_bar_words(who, x, zone) for who, x in zip(cells["principal"], cells["x"], strict=True)],
+        "text": _bar_words(cells, zone),
         "textposition": "none",
-        "hovertemplate": "%{text}<br>%{customdata[0]:,} of %{customdata[1]:,} events: "
+        "hovertemplate": "%{text}<br>%{x}<br>%{customdata[0]:,} of %{customdata[1]:,} events: "
         + group
         + "<br>%{customdata[2]:,} denied<extra></extra>",
     }
 
 
-def _bar_words(who: str, x: float, zone: str | None) -> str:
-    return f"<b>{name(who)}</b><br>{stamp(x, zone)}"
+def _bar_words(cells: pd.DataFrame, zone: str | None) -> list[str]:
+    """Name of each bar's lane; with a second zone, the time in both (plotly writes UTC itself)."""
+    names = {who: f"<b>{name(who)}</b>" for who in cells["principal"].unique()}
+    if zone is None:
+        return [names[who] for who in cells["principal"]]
+    return [f"{names[who]}<br>{stamp(x, zone)}" for who, x in zip(cells["principal"], cells["x"], strict=True)]
 
 
 def _badges(

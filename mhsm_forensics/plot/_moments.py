@@ -9,6 +9,7 @@ from ..text import plural
 from ._style import (
     GROUPS,
     LANES,
+    MARKS,
     THEMES,
     Json,
     Theme,
@@ -55,7 +56,8 @@ def moments(
     severity = {group: i for i, group in enumerate(GROUPS)}
     rank = rows.assign(rank=rows["group"].map(severity)).groupby("operation")["rank"].max()
     kept = list(rank.sort_values(ascending=False, kind="stable").index[:limit])
-    drawn = rows[rows["operation"].isin(kept)].sort_values("x", kind="stable")
+    inside = rows[rows["operation"].isin(kept)].sort_values("x", kind="stable")
+    drawn = inside.head(MARKS)
     lane = {operation: i for i, operation in enumerate(dict.fromkeys(drawn["operation"]))}
     start, end = float(drawn["x"].min()), float(drawn["x2"].max())
     pad = max((end - start) * 0.03, 60_000)
@@ -69,7 +71,7 @@ def moments(
         [*_runs(drawn, lane, zone), _marks(drawn, lane, look, zone), *second_axis(zone)],
         look,
         title=title,
-        note=note + shown_of(len(lane), len(rank), "operation"),
+        note=note + shown_of(len(lane), len(rank), "operation") + shown_of(len(drawn), len(inside), "run"),
         height=110 + room_below(zone) + 32 * len(lane),
         margin={"t": 104, "b": room_below(zone), "r": 60},
         yaxis=lanes(labels, look),

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from ..text import plural, spell
 from ._style import (
     LANES,
+    MARKS,
     THEMES,
     Json,
     Theme,
@@ -81,6 +82,7 @@ def sessions(
         `analyse.sessions`, one row per session.
     theme, zone, limit
         Colours; IANA zone shown beside UTC; most rows drawn (control events, then people, then the rarest).
+        Of too many sessions, those with control events and the longest are drawn.
     """
     title, look = "Sessions by identity and address", THEMES[theme]
     if frame.empty:
@@ -95,14 +97,15 @@ def sessions(
     pairs = rows.groupby(["who", "ip"]).agg(acts=("acts", "any"), n=("session", "size"), first=("x", "min"))
     lane = {pair: i for i, pair in enumerate(_most_telling(pairs, limit))}
     rows["lane"] = [lane.get(pair, -1) for pair in zip(rows["who"], rows["ip"], strict=True)]
-    drawn = rows[rows["lane"] >= 0]
+    inside = rows[rows["lane"] >= 0].sort_values(["acts", "seconds"], ascending=False, kind="stable")
+    drawn = inside.head(MARKS)
     start, end = float(drawn["x"].min()), float(drawn["x2"].max())
     note = f"A session ends with a pause.   {_legend(look)}"
     return figure(
         [*_session_bars(drawn, max(end - start, HOUR), look, zone), *second_axis(zone)],
         look,
         title=title,
-        note=note + shown_of(len(lane), len(pairs), "pair"),
+        note=note + shown_of(len(lane), len(pairs), "pair") + shown_of(len(drawn), len(inside), "session"),
         height=98 + room_below(zone) + 42 * len(lane),
         margin={"b": room_below(zone), "r": 190},
         yaxis=lanes([_pair_label(who, ip, look) for who, ip in lane], look),

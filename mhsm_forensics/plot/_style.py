@@ -16,6 +16,7 @@ Stops = tuple[tuple[float, str], ...]
 
 FONT: Final = "Inter, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
 LANES: Final = 24  # more lanes than this can't be read on one page
+MARKS: Final = 4000  # more marks than this slow a browser down, and no eye tells them apart
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ WITH judged AS (
     AND min(CASE WHEN allowed = 1 THEN t END) - min(CASE WHEN allowed = 0 THEN t END) <= :days * 86400e6
 )
 SELECT
-  e.event_id, e.time, e.t, e.hsm, e.operation, e.outcome, e.principal, e.object_id, e.caller_ip, e.key_name, e.control,
-  e.allowed
+  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.principal, e.object_id, e.caller_ip, e.client, e.key_name,
+  e.control, e.allowed
 FROM tries e
 JOIN turns x ON x.hsm_name = e.hsm_name AND x.principal = e.principal AND x.oid = e.oid AND x.operation = e.operation
   AND x.about = e.about

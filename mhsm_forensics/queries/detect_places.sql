@@ -42,24 +42,23 @@ WITH judged AS (
 SELECT
   n.kind,
   n.place,
-  n.principal,
-  nullif(n.oid, '') AS object_id,
   n.earlier_places,
   n.earlier_days,
   v.control AS privileged,
-  min(e.t) AS first_t,
-  max(e.t) AS last_t,
-  count(*) AS events,
-  CAST(sum(e.control) AS BIGINT) AS control_events,
-  count(CASE WHEN e.effect = 'use' THEN 1 END) AS uses,
-  count(CASE WHEN e.outcome = 'denied' THEN 1 END) AS denied,
-  array_sort(array_agg(DISTINCT coalesce(e.hsm, ''))) AS hsms,
-  array_sort(array_agg(DISTINCT e.caller_ip) FILTER (WHERE e.caller_ip IS NOT NULL)) AS addresses,
-  array_sort(array_agg(DISTINCT e.key_name) FILTER (WHERE e.key_name IS NOT NULL)) AS keys,
-  array_sort(array_agg(e.event_id)) AS event_ids
+  e.event_id,
+  e.time,
+  e.hsm,
+  e.operation,
+  e.effect,
+  e.outcome,
+  e.control,
+  e.principal,
+  e.object_id,
+  e.caller_ip,
+  e.client,
+  e.key_name
 FROM news n
 JOIN privileged v ON v.principal = n.principal AND v.oid = n.oid
 JOIN judged e ON e.principal = n.principal AND coalesce(e.object_id, '') = n.oid
   AND n.place = CASE WHEN n.kind = 'client' THEN e.client ELSE e.caller_ip END
-GROUP BY n.kind, n.place, n.principal, n.oid, n.earlier_places, n.earlier_days, v.control
-ORDER BY first_t, n.kind, n.place, n.principal NULLS FIRST, object_id NULLS FIRST
+ORDER BY e.t, e.event_id, n.kind

@@ -6,7 +6,7 @@ WITH uses AS (
     coalesce(object_id, '') AS oid,
     CAST(floor(t / 3600e6) AS BIGINT) AS h,
     CAST(floor(t / 86400e6) AS BIGINT) AS day,
-    event_id, t, caller_ip, operation, key_name
+    *
   FROM events
   WHERE effect = 'use' AND outcome = 'success'
 ), hours AS (
@@ -42,21 +42,20 @@ WITH uses AS (
     AND a.h * 3600e6 - (SELECT min(t) FROM events) >= 3e0 * 86400e6
 )
 SELECT
-  nullif(b.hsm_name, '') AS hsm,
-  nullif(b.who, '') AS principal,
-  nullif(b.oid, '') AS object_id,
-  e.caller_ip,
   b.h,
   b.days,
   b.middle AS usual_peak,
   (b.h * 3600e6 - b.known_t) / 86400e6 AS known_days,
-  min(e.t) AS first_t,
-  max(e.t) AS last_t,
-  count(*) AS events,
-  array_sort(array_agg(DISTINCT e.operation) FILTER (WHERE e.operation IS NOT NULL)) AS operations,
-  array_sort(array_agg(DISTINCT e.key_name) FILTER (WHERE e.key_name IS NOT NULL)) AS keys,
-  array_sort(array_agg(e.event_id)) AS event_ids
+  e.event_id,
+  e.time,
+  e.hsm,
+  e.operation,
+  e.outcome,
+  e.principal,
+  e.object_id,
+  e.caller_ip,
+  e.client,
+  e.key_name
 FROM bursts b
 JOIN uses e ON e.hsm_name = b.hsm_name AND e.who = b.who AND e.oid = b.oid AND e.h = b.h
-GROUP BY b.hsm_name, b.who, b.oid, e.caller_ip, b.h, b.days, b.middle, b.known_t
-ORDER BY first_t, hsm NULLS FIRST, principal NULLS FIRST, e.caller_ip NULLS FIRST
+ORDER BY e.t, e.event_id

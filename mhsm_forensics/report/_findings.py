@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..text import plural, spell, visible
+from ..text import spell, visible
 from ._document import Card, Cell, Col, Pairs, Table, Writer, listed
-from ._gather import ROWS_PER_FINDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,9 +26,9 @@ _ROWS = (
 )
 
 
-def cards(findings: pd.DataFrame, rows: pd.DataFrame, writer: Writer) -> tuple[Card, ...]:
+def cards(findings: pd.DataFrame, rows: dict[str, pd.DataFrame], writer: Writer) -> tuple[Card, ...]:
     """One card per finding, in their order."""
-    return tuple(_card(finding, rows, writer) for finding in findings.to_dict("records"))
+    return tuple(_card(finding, rows[str(finding["finding_id"])], writer) for finding in findings.to_dict("records"))
 
 
 def ranges(event_ids: Iterable[str]) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _card(finding: dict[Any, Any], rows: pd.DataFrame, writer: Writer) -> Card:
         techniques=tuple(str(t) for t in _items(finding["techniques"])),
         event_ids=tuple(ranges(event_ids)),
         events=len(event_ids),
-        rows=_rows(event_ids, rows, writer),
+        rows=_rows(len(event_ids), rows, writer),
     )
 
 
@@ -90,10 +90,9 @@ def _facts(finding: dict[Any, Any], writer: Writer) -> Pairs:
     return Pairs(tuple((name, cells) for name, cells in pairs if cells[0].text))
 
 
-def _rows(event_ids: list[str], rows: pd.DataFrame, writer: Writer) -> Table:
-    first = [event_id for event_id in event_ids[:ROWS_PER_FINDING] if event_id in rows.index]
-    table = writer.table(rows.loc[first], f"Events of this finding, {plural(len(event_ids), 'event')} in all.", *_ROWS)
-    return Table(table.caption, table.columns, table.rows, len(event_ids))
+def _rows(count: int, rows: pd.DataFrame, writer: Writer) -> Table:
+    """Table of the first events of a finding; it knows how many there are."""
+    return replace(writer.table(rows, "Events of this finding, in the order of time.", *_ROWS), total=count)
 
 
 def _items(values: Any) -> list[Any]:

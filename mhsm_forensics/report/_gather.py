@@ -12,7 +12,7 @@ from .. import analyse, detect, engine
 if TYPE_CHECKING:
     from ..case import Case
 
-ROUTINE: Final = "info"  # the severity of what was recognised as routine
+ROUTINE: Final = "routine-"  # how the ids of rules begin that recognise a routine
 QUESTIONS: Final = (
     "outcomes",
     "principals",
@@ -28,14 +28,19 @@ QUESTIONS: Final = (
 _ROWS: Final = """
 SELECT event_id, time, hsm, operation, outcome, http_status, principal, caller_ip, key_name, client_info
 FROM events
-WHERE list_contains(CAST(:event_ids AS VARCHAR[]), event_id)
+WHERE event_id IN (SELECT unnest(CAST(:event_ids AS VARCHAR[])))
+ORDER BY t, event_id
+LIMIT :most
 """
 ROWS_PER_FINDING: Final = 12
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The frames of one report; `alarms` and `routine` are the findings, parted by severity."""
+    """The frames of one report.
+
+    `alarms` and `routine` are the findings, parted by their rules; `rows` holds the first events of each alarm.
+    """
 
     case: Case
     alarms: pd.DataFrame
@@ -51,7 +56,7 @@ class Answers:
     moments: pd.DataFrame
     keys: pd.DataFrame
     unknown: pd.DataFrame
-    rows: pd.DataFrame
+    rows: dict[str, pd.DataFrame]
 
     @property
     def since(self) -> pd.Timestamp | None:
@@ -75,7 +80,7 @@ def gather(case: Case) -> Answers:
     """Ask every question of the report."""
     events = case.events
     findings = detect.run(events)
-    routine = findings["severity"] == ROUTINE
+    routine = findings["rule_id"].astype("string[pyarrow]").str.startswith(ROUTINE).astype(bool)
     alarms = findings[~routine]
     return Answers(
         case=case,
@@ -92,7 +97,7 @@ def gather(case: Case) -> Answers:
         moments=analyse.moments(events),
         keys=analyse.keys(events),
         unknown=analyse.unknown_operations(events),
-        rows=_rows(case, findings),
+        rows=_rows(case, alarms),
     )
 
 
@@ -104,7 +109,10 @@ def _since(case: Case, alarms: pd.DataFrame) -> pd.Timestamp | None:
     return None if told.empty else told["first_time"].min()
 
 
-def _rows(case: Case, findings: pd.DataFrame) -> pd.DataFrame:
-    """Return the first few events of every finding."""
-    wanted = {str(event_id) for ids in findings["event_ids"] for event_id in list(ids)[:ROWS_PER_FINDING]}
-    return engine.run(case.events, _ROWS, event_ids=sorted(wanted)).set_index("event_id", drop=False)
+def _rows(case: Case, alarms: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the first few events of every alarm, in the order of time."""
+    ids = zip(alarms["finding_id"], alarms["event_ids"], strict=True)
+    return {
+        str(finding_id): engine.run(case.events, _ROWS, event_ids=list(event_ids), most=ROWS_PER_FINDING)
+        for finding_id, event_ids in ids
+    }

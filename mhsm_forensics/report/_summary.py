@@ -28,7 +28,7 @@ def synopsis(found: Gathered) -> str:
     if alarms.empty:
         return f"No rule raised an alarm over {plural(events, 'event')}. See the scorecard and the limits."
     counts = alarms["severity"].value_counts()
-    parts = [f"{counts[s]} {s}" for s in ("critical", "high", "medium", "low") if s in counts]
+    parts = [f"{counts[s]} {s}" for s in ("critical", "high", "medium", "low", "info") if s in counts]
     return f"{plural(len(alarms), 'finding')} ({', '.join(parts)}) over {plural(events, 'event')}."
 
 

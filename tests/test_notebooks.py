@@ -1,0 +1,43 @@
+"""Notebooks are thin, carry no output, and run on the sample incident."""
+
+import ast
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+LOGIC = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try)
+
+pytestmark = [
+    pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem),
+    # The kernel's own channels, not ours.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning:zmq"),
+]
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def test_no_output_is_committed(path):
+    assert not any(cell.outputs or cell.execution_count for cell in code_cells(path))
+
+
+def test_no_logic(path):
+    for cell in code_cells(path):
+        found = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, LOGIC)]
+        assert not found, f"move this into the package:\n{cell.source}"
+        assert len(cell.source.splitlines()) <= 15
+
+
+def test_runs_on_a_case(path, incident, monkeypatch):
+    monkeypatch.setenv("MHSM_CASE", str(incident.path))
+    notebook = nbformat.read(path, as_version=4)
+
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}}).execute()
+
+    kinds = {kind for cell in notebook.cells for out in cell.get("outputs", []) for kind in out.get("data", {})}
+    assert "application/vnd.plotly.v1+json" in kinds
+    assert (incident.path / "reports" / "report.html").is_file()
