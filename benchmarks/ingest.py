@@ -30,7 +30,7 @@ def ingest_case(logs: Path, *, in_place: bool) -> int:
     folder = WORK / "case"
     shutil.rmtree(folder, ignore_errors=True)
     added = ingest.add(create_case(folder), [logs], in_place=in_place)
-    if sum(entry.size for entry in added.new) > ingest._ALONE:  # noqa: SLF001 - the workers' CPU counts as ours
+    if sum(entry.size for entry in added.new) > ingest._parts.ALONE:  # the workers' CPU counts as ours
         from loky import get_reusable_executor
 
         get_reusable_executor().shutdown(wait=True)
@@ -99,7 +99,7 @@ def main() -> None:
     if chosen.way:
         run_way(chosen.way[0], Path(chosen.way[1]))
         return
-    print("| MB | records | way | CPU s | wall s | peak MB | CPU against pandas | wall against pandas | CPU against the limit |")
+    print("| MB | records | way | CPU s | wall s | peak MB | CPU, pandas / it | wall, pandas / it | CPU, it / limit |")
     print("|---|---|---|---|---|---|---|---|---|")
     for megabytes in chosen.megabytes:
         compare(megabytes, chosen.rounds)
@@ -117,14 +117,12 @@ def compare(megabytes: int, rounds: int) -> None:
     for _ in range(rounds):
         for way in WAYS:
             taken[way].append(measure(way, logs))
-    median = {
-        way: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for way, runs in taken.items()
-    }
+    median = {way: {key: statistics.median(run[key] for run in runs) for key in runs[0]} for way, runs in taken.items()}
     plain, limit = median["pandas"], median["limit"]
     for way, took in median.items():
         print(
             f"| {megabytes} | {took['records']:,.0f} | {way} | {took['cpu']:.1f} | {took['wall']:.1f} | {took['peak']:,.0f} "
-            f"| {plain['cpu'] / took['cpu']:.1f} × less | {plain['wall'] / took['wall']:.1f} × less "
+            f"| {plain['cpu'] / took['cpu']:.1f} | {plain['wall'] / took['wall']:.1f} "
             f"| {took['cpu'] / limit['cpu']:.1f} × |",
             flush=True,
         )

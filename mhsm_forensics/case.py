@@ -378,7 +378,9 @@ def _read(
     wanted = schema.arrow_schema(columns)
     if not paths:
         return wanted.empty_table().select(names)
-    return ds.dataset([str(path) for path in paths], schema=wanted, format="parquet").to_table(columns=names, filter=only)
+    return ds.dataset([str(path) for path in paths], schema=wanted, format="parquet").to_table(
+        columns=names, filter=only
+    )
 
 
 def _evidence_schema(names: list[str]) -> pa.Schema:

@@ -19,7 +19,9 @@ from .errors import ForensicsError, InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .ingest import Added, Progress
+    from .ingest import Added
+    from .ingest._parts import Progress
+    from .overview import Overview
 
 CASE = click.argument("case", type=click.Path(path_type=Path))
 
@@ -49,12 +51,14 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except OSError as problem:
-        _fail(f"{problem.filename or 'file'}: {problem.strerror or problem}. Hint: check the path and its permissions.", 1)
+        _fail(
+            f"{problem.filename or 'file'}: {problem.strerror or problem}. Hint: check the path and its permissions.", 1
+        )
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    from .text import visible  # noqa: PLC0415 - with it comes pandas
+    from .text import visible
 
     click.echo(f"mhsm-forensics: {visible(message)}", err=True)
     sys.exit(code)
@@ -64,8 +68,8 @@ def _fail(message: str, code: int) -> NoReturn:
 @click.argument("case", type=click.Path(path_type=Path), default=Path("cases/demo"))
 def demo(case: Path) -> None:
     """Do the whole job on the sample incident: a case, its findings, the HTML report."""
-    from . import ingest, report  # noqa: PLC0415 - commands load what they need
-    from .terminal import show_overview  # noqa: PLC0415
+    from . import ingest, report
+    from .terminal import show_overview
 
     with _progress("Reading the sample incident"):
         made = ingest.sample_case(case)
@@ -77,7 +81,9 @@ def demo(case: Path) -> None:
 @cli.command()
 @CASE
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
-@click.option("--in-place", is_flag=True, help="Reference the evidence where it is instead of copying it; it is hashed.")
+@click.option(
+    "--in-place", is_flag=True, help="Reference the evidence where it is instead of copying it; it is hashed."
+)
 @click.option("--name", help="Name of a new case.  [default: the folder's]")
 @click.option("--zone", metavar="ZONE", help="Second time zone of a new case, beside UTC (Europe/Amsterdam).")
 def add(case: Path, paths: tuple[Path, ...], *, in_place: bool, name: str | None, zone: str | None) -> None:
@@ -85,7 +91,7 @@ def add(case: Path, paths: tuple[Path, ...], *, in_place: bool, name: str | None
 
     PATHs are folders, PT1H.json files, .gz, .zip, and rows exported from Log Analytics as CSV or JSON.
     """
-    from . import evidence, ingest  # noqa: PLC0415
+    from . import evidence, ingest
 
     evidence.find(paths)  # a wrong path must not leave an empty case behind
     opened = _opened_or_new(case, name, zone)
@@ -104,11 +110,11 @@ def what_happened(case: Path, start: str | None, end: str | None, hsms: tuple[st
     """Scorecard, orientation and findings, on one screen."""
     answer = _overview(cases.open_case(case), _time(start), _time(end), hsms)
     if as_json:
-        from .overview import as_json as plain  # noqa: PLC0415
+        from .overview import as_json as plain
 
         _print_json(plain(answer))
     else:
-        from .terminal import show_overview  # noqa: PLC0415
+        from .terminal import show_overview
 
         show_overview(answer)
 
@@ -118,8 +124,8 @@ def what_happened(case: Path, start: str | None, end: str | None, hsms: tuple[st
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def findings(case: Path, form: str) -> None:
     """List what is found, the gravest first."""
-    from . import detect, export  # noqa: PLC0415
-    from .terminal import show_findings  # noqa: PLC0415
+    from . import detect, export
+    from .terminal import show_findings
 
     found = detect.run(cases.open_case(case).events)
     if form == "json":
@@ -136,7 +142,7 @@ def findings(case: Path, form: str) -> None:
 @click.option("--title", help="Heading of the report.  [default: the case's name]")
 def report(case: Path, output: Path | None, title: str | None) -> None:
     """Write the report: one HTML file that needs nothing else."""
-    from . import report as reports  # noqa: PLC0415
+    from . import report as reports
 
     opened = cases.open_case(case)
     path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title)
@@ -153,14 +159,16 @@ def verify(case: Path) -> None:
         click.echo(_plain(problem), err=True)
     if problems:
         _fail(f"{len(problems)} of the case's claims do not hold. Hint: restore the evidence from its origin.", 1)
-    click.echo(f"{len(opened.manifest.evidence):,} evidence files are as they were acquired; the custody chain is whole.")
+    click.echo(
+        f"{len(opened.manifest.evidence):,} evidence files are as they were acquired; the custody chain is whole."
+    )
 
 
 @cli.command()
 @CASE
 def rebuild(case: Path) -> None:
     """Derive the events of CASE again from its evidence."""
-    from . import ingest  # noqa: PLC0415
+    from . import ingest
 
     with _progress("Reading evidence") as progress:
         rebuilt = ingest.rebuild(cases.open_case(case), progress=progress)
@@ -172,7 +180,7 @@ def rebuild(case: Path) -> None:
 @click.argument("event_id")
 def raw(case: Path, event_id: str) -> None:
     """Print a record's bytes, verbatim, from the evidence."""
-    from . import ingest  # noqa: PLC0415
+    from . import ingest
 
     for block in ingest.raw(cases.open_case(case), event_id):
         sys.stdout.buffer.write(block)
@@ -185,7 +193,7 @@ def raw(case: Path, event_id: str) -> None:
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file.")
 def export(case: Path, form: str, output: Path) -> None:
     """Write the events for other tools."""
-    from . import export as exports  # noqa: PLC0415
+    from . import export as exports
 
     click.echo(exports.write(cases.open_case(case), form, output).resolve())
 
@@ -197,7 +205,9 @@ def lab(case: Path | None) -> None:
     notebooks = Path(__file__).parents[1] / "notebooks"
     if case is not None:
         os.environ["MHSM_CASE"] = str(cases.open_case(case).path.resolve())
-    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks if notebooks.is_dir() else Path.cwd())]))
+    sys.exit(
+        subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks if notebooks.is_dir() else Path.cwd())])
+    )
 
 
 def _opened_or_new(folder: Path, name: str | None, zone: str | None) -> cases.Case:
@@ -206,8 +216,10 @@ def _opened_or_new(folder: Path, name: str | None, zone: str | None) -> cases.Ca
     return cases.create_case(folder, name=name, display_zone=_zone(zone))
 
 
-def _overview(case: cases.Case, start: datetime | None = None, end: datetime | None = None, hsms: tuple[str, ...] = ()) -> Any:  # fmt: skip
-    from .overview import overview  # noqa: PLC0415
+def _overview(
+    case: cases.Case, start: datetime | None = None, end: datetime | None = None, hsms: tuple[str, ...] = ()
+) -> Overview:
+    from .overview import overview
 
     answer = overview(case, start=start, end=end, hsms=hsms)
     if start or end:  # what was understood, so that a slip of the zone shows
@@ -228,7 +240,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 def _zone(name: str | None) -> str | None:
-    from zoneinfo import ZoneInfo  # noqa: PLC0415
+    from zoneinfo import ZoneInfo
 
     try:
         return ZoneInfo(name).key if name else None
@@ -241,7 +253,7 @@ def _utc(moment: datetime | None) -> str:
 
 
 def _plain(text: str) -> str:
-    from .text import visible  # noqa: PLC0415
+    from .text import visible
 
     return visible(text)
 
@@ -251,7 +263,7 @@ def _print_json(value: Any) -> None:
 
 
 def _say_added(added: Added) -> None:
-    from .text import plural  # noqa: PLC0415
+    from .text import plural
 
     files = len([entry for entry in added.new if entry.member is None])
     if added.resumed:
@@ -276,7 +288,7 @@ def _progress(what: str) -> Iterator[Progress | None]:
         click.echo(f"{what} …", err=True)
         yield None
         return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as bar:

@@ -90,7 +90,10 @@ def _count(loaded: dict[str, Loaded], found: Normalised) -> None:
 
 def _spans(table: pa.Table) -> list[dict[str, Any]]:
     plain = pa.table({name: table[name].cast(pa.string()) for name in ("evidence_id", "route")} | {"t": table["t"]})
-    return plain.group_by(["evidence_id", "route"]).aggregate([("t", "min"), ("t", "max")]).to_pylist()
+    spans: list[dict[str, Any]] = (
+        plain.group_by(["evidence_id", "route"]).aggregate([("t", "min"), ("t", "max")]).to_pylist()
+    )
+    return spans
 
 
 class _Writers:

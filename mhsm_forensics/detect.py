@@ -28,7 +28,7 @@ _LOOKED_FOR: Final = pa.schema(
 
 
 def run(events: Any) -> pd.DataFrame:
-    """Findings, most severe first.
+    """Judge the events; findings come most severe first.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def run(events: Any) -> pd.DataFrame:
 
 
 def looked_for(events: Any, findings: pd.DataFrame) -> pd.DataFrame:
-    """What was looked for, and in how much: also where nothing was found.
+    """Tell what was looked for and in how much, also where nothing was found.
 
     Parameters
     ----------
@@ -72,9 +72,10 @@ def looked_for(events: Any, findings: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``rule_id``, ``title``, ``operations`` (names the rule rests on; "any" where it looks at all), ``vocabulary``
-    (``documented``: every name has a source for Managed HSM; ``expected``: some have one for key vaults or the REST
-    interface only; ``unseen``: none), ``rows_examined`` (events of these names, or of the same class under any name),
+    Columns ``rule_id``, ``title``, ``operations`` (names the rule rests on; "any" where it looks at all),
+    ``vocabulary`` (``documented``: every name has a source for Managed HSM; ``expected``: some have one for key vaults
+    or the REST interface only; ``unseen``: one has none; ``any name``: the rule goes by no name), ``rows_examined``
+    (events of these names, or of the same class under any name),
     ``findings`` (count), ``first_time``, ``last_time`` (UTC, of all events); one row per rule, in the order of the rules.
     """
     asked = analyse.outcomes(events)

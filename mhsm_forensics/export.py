@@ -48,7 +48,8 @@ def write(case: Case, kind: str, path: Path | str) -> Path:
         rows = _as_csv(case, target) if kind == "events-csv" else _as_parquet(case, target)
     except OSError as problem:
         raise CaseError.unwritable(target, problem) from problem
-    record_custody(case.path, "exported", {"format": kind, "path": str(target.resolve()), "rows": rows, "sha256": sha256_of(target)})  # fmt: skip
+    about = {"format": kind, "path": str(target.resolve()), "rows": rows, "sha256": sha256_of(target)}
+    record_custody(case.path, "exported", about)
     return target
 
 

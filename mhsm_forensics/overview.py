@@ -94,7 +94,7 @@ def _spans(events: Events) -> pd.DataFrame:
     """First and last event of each managed HSM, and how many there are."""
     hours = analyse.hourly(events)
     counted = hours.groupby("hsm", dropna=False, as_index=False)["events"].sum()
-    times = events.df(["hsm", "time"]).groupby("hsm", dropna=False, as_index=False)["time"].agg(["min", "max"])
+    times = events.df(["hsm", "time"]).groupby("hsm", dropna=False)["time"].agg(["min", "max"]).reset_index()
     return counted.merge(times.rename(columns={"min": "first_time", "max": "last_time"}), on="hsm")
 
 

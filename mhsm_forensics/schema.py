@@ -160,22 +160,23 @@ def empty(columns: Iterable[Column]) -> pa.Table:
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Return *table* as pandas: aware UTC times, Arrow-backed strings, integers that know missing.
+    r"""Return *table* as pandas: aware UTC times, Arrow-backed strings, integers that know missing.
 
     Examples
     --------
-    >>> to_pandas(pa.table({"principal": ["a\\0b", "a\\0c"]})).groupby("principal").size().tolist()
+    >>> to_pandas(pa.table({"principal": ["a\0b", "a\0c"]})).groupby("principal").size().tolist()
     [1, 1]
     """
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("us", "UTC")))
-    return table.to_pandas(types_mapper=_pandas_types().get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_pandas_types().get)
+    return frame
 
 
 @cache
 def _pandas_types() -> dict[pa.DataType, Any]:
-    import pandas as pd  # noqa: PLC0415 - a third of a second that the loader's workers need not wait for
+    import pandas as pd
 
     text = pd.StringDtype("pyarrow")
     return {
@@ -207,10 +208,11 @@ def to_markdown() -> str:
 
 def _section(title: str, columns: tuple[Column, ...]) -> str:
     cells = [
-        (f"`{c.name}`", c.type, c.meaning, *(_code(f) for f in (c.record, c.diagnostics, c.auditlogs)))
-        for c in columns
+        (f"`{c.name}`", c.type, c.meaning, *(_code(f) for f in (c.record, c.diagnostics, c.auditlogs))) for c in columns
     ]
-    head = "| column | type | meaning | storage record | AzureDiagnostics | AZKVAuditLogs |\n|---|---|---|---|---|---|\n"
+    head = (
+        "| column | type | meaning | storage record | AzureDiagnostics | AZKVAuditLogs |\n|---|---|---|---|---|---|\n"
+    )
     if not any(c.record for c in columns):
         head, cells = "| column | type | meaning |\n|---|---|---|\n", [row[:3] for row in cells]
     return f"## {title}\n\n{head}" + "".join(f"| {' | '.join(row)} |\n" for row in cells)

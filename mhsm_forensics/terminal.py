@@ -24,7 +24,7 @@ _PRINCIPALS = 8
 
 def show_overview(answer: Overview) -> None:
     """Print scorecard, orientation and findings."""
-    console = Console()
+    console = _console()
     console.print(Text(f"\n{visible(answer.case.name)}", style="bold"))
     _print_scorecard(console, answer)
     _print_principals(console, answer)
@@ -33,16 +33,18 @@ def show_overview(answer: Overview) -> None:
 
 def show_findings(findings: pd.DataFrame, console: Console | None = None) -> None:
     """Print the findings, the gravest first."""
-    console = console or Console()
+    console = console or _console()
     if findings.empty:
         console.print("\nNo findings. What was looked for stands in the report.")
         return
     table = Table(box=box.SIMPLE_HEAD, title="Findings", title_justify="left", title_style="bold", pad_edge=False)
     for name in ("id", "severity", "first event (UTC)", "what"):
         table.add_column(name, no_wrap=name != "what")
-    for row in findings.itertuples():
-        style = _STYLES.get(row.severity, "")
-        table.add_row(row.finding_id, Text(row.severity, style=style), _time(row.first_time), _text(row.title))
+    for row in findings.to_dict("records"):
+        style = _STYLES.get(row["severity"], "")
+        table.add_row(
+            row["finding_id"], Text(row["severity"], style=style), _time(row["first_time"]), _text(row["title"])
+        )
     console.print(table)
 
 
@@ -50,17 +52,20 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
     accounting = answer.case.accounting.iloc[0]
     fates = " · ".join(f"{accounting[fate]:,} {fate.replace('_', ' ')}" for fate in FATES)
     console.print(f"{accounting['lines']:,} lines = {fates}")
-    for row in answer.hsms.itertuples():
-        span = f"{_time(row.first_time)} – {_time(row.last_time)} UTC"
-        console.print(Text.assemble((visible(row.hsm, limit=40) or "(no HSM named)", "bold"), f"  {row.events:,} events  {span}"))  # fmt: skip
-    for row in answer.gaps.itertuples():
-        text = f"silent for {spell(row.seconds)} from {_time(row.start)} UTC (about {row.expected_events:,.0f} events expected): {visible(row.hsm, limit=40)}"  # fmt: skip
-        console.print(Text(text, style="yellow"))
+    for row in answer.hsms.to_dict("records"):
+        name = visible(row["hsm"], limit=40) or "(no HSM named)"
+        span = f"{_time(row['first_time'])} – {_time(row['last_time'])} UTC"
+        console.print(Text.assemble((name, "bold"), f"  {row['events']:,} events  {span}"))
+    for row in answer.gaps.to_dict("records"):
+        silence = f"silent for {spell(row['seconds'])} from {_time(row['start'])} UTC"
+        expected = f"about {row['expected_events']:,.0f} events expected"
+        console.print(Text(f"{visible(row['hsm'], limit=40)} {silence} ({expected})", style="yellow"))
     if answer.gaps.empty:
         console.print("no silence against the HSMs' own rhythm")
     if len(answer.unknown):
         unseen = int((answer.unknown["operation_status"] == "unseen").sum())
-        console.print(f"{plural(len(answer.unknown), 'operation name')} not documented for Managed HSM, {unseen} of them in no source")
+        names = plural(len(answer.unknown), "operation name")
+        console.print(f"{names} not documented for Managed HSM, {unseen} of them in no source")
 
 
 def _print_principals(console: Console, answer: Overview) -> None:
@@ -70,16 +75,17 @@ def _print_principals(console: Console, answer: Overview) -> None:
                   title=f"Who ({len(shown)} of {len(answer.principals)}, those with control operations first)")  # fmt: skip
     for name in ("principal", "events", "control", "denied", "addresses", "when"):
         table.add_column(name, justify="left" if name in {"principal", "when"} else "right", no_wrap=True)
-    for row in shown.itertuples():
-        name = visible(row.principal, limit=36) or "(no identity)"
-        table.add_row(Text(name), *(f"{int(n):,}" for n in (row.events, row.control_events, row.denied, row.caller_ips)),
-                      activity.get(row.principal if isinstance(row.principal, str) else None, ""))  # fmt: skip
+    for row in shown.to_dict("records"):
+        who = row["principal"] if isinstance(row["principal"], str) else None
+        counts = (row["events"], row["control_events"], row["denied"], row["caller_ips"])
+        name = visible(who, limit=36) or "(no identity)"
+        table.add_row(Text(name), *(f"{int(n):,}" for n in counts), activity.get(who, ""))
     console.print(table)
 
 
 def _sparklines(answer: Overview, *, width: int = 32) -> dict[str | None, str]:
     """Each principal's events over the time of the evidence, on a log scale of their own."""
-    from . import analyse  # noqa: PLC0415 - only this one picture needs it
+    from . import analyse
 
     frame = analyse.activity(answer.events, bins=width)
     if frame.empty:
@@ -87,10 +93,10 @@ def _sparklines(answer: Overview, *, width: int = 32) -> dict[str | None, str]:
     starts = sorted(frame["bin_start"].unique())
     first, step = starts[0], (frame["bin_end"] - frame["bin_start"]).max()
     lines: dict[str | None, list[int]] = {}
-    for row in frame.itertuples():
-        name = row.principal if isinstance(row.principal, str) else None
+    for row in frame.to_dict("records"):
+        name = row["principal"] if isinstance(row["principal"], str) else None
         cells = lines.setdefault(name, [0] * width)
-        cells[min(int((row.bin_start - first) / step), width - 1)] += int(row.events)
+        cells[min(int((row["bin_start"] - first) / step), width - 1)] += int(row["events"])
     return {name: "".join(_block(count, max(cells)) for count in cells) for name, cells in lines.items()}
 
 
@@ -99,6 +105,12 @@ def _block(count: int, most: int) -> str:
         return _BLOCKS[0]
     scale = (count.bit_length() / most.bit_length()) * (len(_BLOCKS) - 1)
     return _BLOCKS[max(1, round(scale))]
+
+
+def _console() -> Console:
+    """Return a console; into a file or a pipe, lines are wide enough to be read."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
 
 
 def _time(moment: Any) -> str:

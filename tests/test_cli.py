@@ -15,8 +15,8 @@ SAMPLES = ROOT / "data-samples"
 
 
 def run(*words, cwd=None, binary=False):
-    done = subprocess.run([sys.executable, "-m", "mhsm_forensics", *map(str, words)], capture_output=True, cwd=cwd or ROOT)  # fmt: skip
-    return done if binary else subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())  # fmt: skip
+    command = [sys.executable, "-m", "mhsm_forensics", *map(str, words)]
+    return subprocess.run(command, capture_output=True, cwd=cwd or ROOT, encoding=None if binary else "utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,17 @@ def test_what_happened_as_json_is_one_object(case):
 
     assert answer["accounting"]["event"] == 5605
     assert answer["first_time"].endswith("Z")
-    assert {"case", "generated", "last_time", "hsms", "coverage", "outcomes", "operations", "principals", "findings"} <= set(answer)
+    assert {
+        "case",
+        "generated",
+        "last_time",
+        "hsms",
+        "coverage",
+        "outcomes",
+        "operations",
+        "principals",
+        "findings",
+    } <= set(answer)
     assert {gap["hsm"] for gap in answer["coverage"]["gaps"]} == {"contoso-hsm-prod", "contoso-hsm-dr"}
     assert answer["findings"][0]["severity"] == "critical"
     assert answer["findings"][0]["event_ids"]

@@ -53,7 +53,10 @@ def line(**changed):
         "time": "2026-03-05T01:59:17.5606376Z",
         "operationName": "KeyGet",
         "resourceId": "/SUBSCRIPTIONS/S/RESOURCEGROUPS/R/PROVIDERS/MICROSOFT.KEYVAULT/MANAGEDHSMS/CONTOSO",
-        "properties": {"requestUri": "https://contoso.managedhsm.azure.net/keys/k/?api-version=7.5", "httpStatusCode": 200},
+        "properties": {
+            "requestUri": "https://contoso.managedhsm.azure.net/keys/k/?api-version=7.5",
+            "httpStatusCode": 200,
+        },
     }
     return json.dumps(record | changed).encode()
 
@@ -61,7 +64,11 @@ def line(**changed):
 def outcome(data, size=7):
     """Records and rejects of some bytes, read in blocks so small that every boundary is met."""
     batches = list(records(data[i : i + size] for i in range(0, len(data), size)))
-    return [r for b in batches for r in b.records], [r for b in batches for r in b.rejects], sum(b.blank for b in batches)
+    return (
+        [r for b in batches for r in b.records],
+        [r for b in batches for r in b.rejects],
+        sum(b.blank for b in batches),
+    )
 
 
 @pytest.mark.parametrize("size", [1, 7, 64, 100_000])
@@ -118,7 +125,9 @@ def test_an_element_of_20_mb_in_an_array_is_a_reject_and_the_next_one_an_event()
     found, rejects, _ = outcome(b"[" + long + b",\n" + line() + b"]", 1 << 20)
 
     assert [record.operationName for record in found] == ["KeyGet"]
-    assert [(reject.reason, reject.place.length, reject.place.offset) for reject in rejects] == [("too_long", len(long), 1)]
+    assert [(reject.reason, reject.place.length, reject.place.offset) for reject in rejects] == [
+        ("too_long", len(long), 1)
+    ]
 
 
 def test_a_gzip_of_zeros_does_not_fill_the_disk(tmp_path, monkeypatch):

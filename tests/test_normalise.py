@@ -9,6 +9,7 @@ from mhsm_forensics.ingest import load_events
 from mhsm_forensics.normalise import address_of, caller_of, object_of, outcome_of, whole
 
 DAMAGED = Path(__file__).parents[1] / "data-samples" / "damaged"
+CLAIMS = "http://schemas.microsoft.com/identity/claims"
 DOCUMENTED = Path(__file__).parents[1] / "data-samples" / "documented"
 
 
@@ -46,8 +47,8 @@ def test_the_same_records_by_another_route_have_the_same_ids(name):
     [
         ({"claim": {"oid": "O", "appid": "A", "upn": "anna@contoso.example", "appidacr": "0"}}, "anna@contoso.example", "user"),
         ({"claim": {"oid": "O", "appid": "A", "idtyp": "app", "appidacr": "1"}}, "o", "service_principal"),
-        ({"claim": {"oid": "O", "appid": "A", "xms_mirid": "/subscriptions/s/userAssignedIdentities/mi-pay"}}, "mi-pay", "managed_identity"),
-        ({"claim": {"http://schemas.microsoft.com/identity/claims/objectidentifier": "O", "appid": "A"}}, "o", "service_principal"),
+        ({"claim": {"oid": "O", "appid": "A", "xms_mirid": "/s/mi-pay"}}, "mi-pay", "managed_identity"),
+        ({"claim": {f"{CLAIMS}/objectidentifier": "O", "appid": "A"}}, "o", "service_principal"),
         ({"claim": {"http_schemas_microsoft_com_identity": {"claims": {"objectidentifier": "O"}}}}, "o", "unknown"),
         ({"claim": {"unique_name": "live.com#anna@fabrikam.example"}}, "live.com#anna@fabrikam.example", "user"),
         ({}, None, "unknown"),
@@ -144,6 +145,8 @@ def test_the_outcome_comes_from_the_status(status, signature, outcome):
     assert outcome_of(status, signature) == outcome
 
 
-@pytest.mark.parametrize(("value", "number"), [("78", 78), (202.0, 202), ("x", None), (None, None), (10**40, None), ("NaN", None)])
+@pytest.mark.parametrize(
+    ("value", "number"), [("78", 78), (202.0, 202), ("x", None), (None, None), (10**40, None), ("NaN", None)]
+)
 def test_whole_numbers(value, number):
     assert whole(value) == number

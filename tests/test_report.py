@@ -151,7 +151,10 @@ def test_every_finding_has_its_card_and_every_sentence_its_finding(written: Path
     ids = {element.attrib["id"] for element in page.iter("article")}
 
     assert ids == set(findings.loc[~findings["rule_id"].str.startswith("routine-"), "finding_id"])
-    assert {a.attrib["href"] for a in page.iter("a") if a.get("class") == "ref"} <= {f"#{i}" for i in ids}
+    assert {a.attrib["href"] for a in page.iter("a") if a.get("class") == "ref"} <= {
+        "#findings",
+        *(f"#{i}" for i in ids),
+    }
 
 
 def test_every_event_id_of_a_finding_is_on_the_page(written: Path, incident: Case):

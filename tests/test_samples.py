@@ -28,11 +28,7 @@ def truth() -> Record:
 def lines() -> list[tuple[str, str]]:
     """Every line of the incident's blobs, with its blob, in the order of paths."""
     blobs = sorted(INCIDENT.rglob("PT1H.json"))
-    return [
-        (path.relative_to(INCIDENT).as_posix(), line)
-        for path in blobs
-        for line in path.read_text().splitlines()
-    ]
+    return [(path.relative_to(INCIDENT).as_posix(), line) for path in blobs for line in path.read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +71,8 @@ def test_the_committed_samples_are_what_the_code_writes(tmp_path: Path):
     """Refresh: remove data-samples/, then ``python -m mhsm_forensics.samples data-samples/``."""
     samples.write(tmp_path)
 
-    written = {
-        path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
-    }
-    committed = {
-        path.relative_to(COMMITTED): path.read_bytes() for path in COMMITTED.rglob("*") if path.is_file()
-    }
+    written = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    committed = {path.relative_to(COMMITTED): path.read_bytes() for path in COMMITTED.rglob("*") if path.is_file()}
     assert written.keys() == committed.keys()
     assert [name for name in written if written[name] != committed[name]] == []
 
@@ -127,8 +119,7 @@ def test_each_act_of_each_phase_is_in_the_files(records: list[Record], truth: Re
         found = [
             record
             for record in thief
-            if (hsm(record), record["operationName"], status(record))
-            == (act["hsm"], act["operation"], act["status"])
+            if (hsm(record), record["operationName"], status(record)) == (act["hsm"], act["operation"], act["status"])
             and act["first_time"] <= to_the_millisecond(record["time"]) <= act["last_time"]
         ]
         times = sorted(to_the_millisecond(record["time"]) for record in found)
@@ -211,11 +202,7 @@ def test_a_denial_says_why_in_several_lines(records: list[Record]):
 
 def test_the_quiet_day_is_one_utc_day_with_nothing_wrong():
     paths = sorted((COMMITTED / "quiet-day").rglob("PT1H.json"))
-    quiet = [
-        (blob_hour(path.as_posix()), json.loads(line))
-        for path in paths
-        for line in path.read_text().splitlines()
-    ]
+    quiet = [(blob_hour(path.as_posix()), json.loads(line)) for path in paths for line in path.read_text().splitlines()]
 
     assert len(paths) == 24
     assert all(record["time"].startswith(hour) for hour, record in quiet)

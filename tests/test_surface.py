@@ -9,7 +9,19 @@ import pytest
 import mhsm_forensics as mf
 
 PACKAGE = Path(mf.__file__).parent
-ROOMS = ["analyse", "detect", "plot", "report", "engine", "ingest", "case", "export", "overview", "operations", "schema"]
+ROOMS = [
+    "analyse",
+    "detect",
+    "plot",
+    "report",
+    "engine",
+    "ingest",
+    "case",
+    "export",
+    "overview",
+    "operations",
+    "schema",
+]
 
 
 def public_functions():

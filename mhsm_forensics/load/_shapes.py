@@ -76,7 +76,10 @@ _ROW_FIELDS = {
     "subnetid": "subnetId",
     "poolname": "PoolName",
 }
-_ROW_ONLY = {"tenantid", "type", "timegenerated", "sourcesystem", "mg", "_isbillable", "_billedsize", "_itemid", "_internal_workspaceresourceid"}  # fmt: skip
+_ROW_ONLY = {
+    "tenantid", "type", "timegenerated", "sourcesystem", "mg", "_isbillable", "_billedsize", "_itemid",
+    "_internal_workspaceresourceid",
+}  # fmt: skip
 _CLAIM = "identity_claim_"
 
 
@@ -149,7 +152,9 @@ def _more_columns(columns: dict[str, Any]) -> dict[str, Any]:
             extra = json.loads(extra)
         except ValueError:
             return columns | {"additionalfields": extra}
-    return {str(key).lower(): value for key, value in (extra or {}).items()} | columns if isinstance(extra, dict) else columns  # fmt: skip
+    if not isinstance(extra, dict):
+        return columns
+    return {str(key).lower(): value for key, value in extra.items()} | columns
 
 
 def _json(value: Any) -> str:

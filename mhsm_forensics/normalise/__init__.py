@@ -130,7 +130,9 @@ def _events(batch: Batch, ticks: np.ndarray, evidence: list[Evidence], files: np
     records = batch.records
     answers = [r.httpStatusCode for r in records]
     operations = [r.operationName for r in records]
-    callers = _Facts([[bytes(r.identity) for r in records], operations, answers, [r.TenantId for r in records]], _caller)
+    callers = _Facts(
+        [[bytes(r.identity) for r in records], operations, answers, [r.TenantId for r in records]], _caller
+    )
     requests = _Facts(_asked(records, operations, answers), _request)
     addresses = _Facts([[r.callerIpAddress for r in records]], _address)
     resources = _Facts([[r.resourceId for r in records]], _resource)
@@ -190,7 +192,7 @@ def resource_of(resource_id: str | None) -> Resource:
 
 def _in_scope(table: pa.Table) -> pa.ChunkedArray:
     """Managed HSMs, and records that name no resource at all: nothing says that those are of another one."""
-    return pc.fill_null(pc.equal(table["resource_type"].cast(pa.string()), _MANAGED_HSM), True)
+    return pc.fill_null(pc.equal(table["resource_type"].cast(pa.string()), _MANAGED_HSM), fill_value=True)
 
 
 def _record_ids(
@@ -296,21 +298,25 @@ def source_file(evidence: Evidence) -> str:
 
 def event_id(evidence: Evidence, place: Place) -> str:
     """Id of the record at a place: evidence and line, and which one where several start on the line."""
-    return f"{evidence.evidence_id}:{place.line}" if place.nth == 1 else f"{evidence.evidence_id}:{place.line}.{place.nth}"
+    return (
+        f"{evidence.evidence_id}:{place.line}" if place.nth == 1 else f"{evidence.evidence_id}:{place.line}.{place.nth}"
+    )
 
 
 def _rejects(rejects: list[tuple[Evidence, Reject]]) -> pa.Table:
     names = [column.name for column in schema.REJECTS]
-    rows = [
-        (event_id(e, r.place), e.evidence_id, source_file(e), *r.place[:3], r.reason, r.raw) for e, r in rejects
-    ]
-    rows = [dict(zip(names, row, strict=True)) for row in rows]
-    return pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.REJECTS))
+    rows = ((event_id(e, r.place), e.evidence_id, source_file(e), *r.place[:3], r.reason, r.raw) for e, r in rejects)
+    named = [dict(zip(names, row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(named, schema=schema.arrow_schema(schema.REJECTS))
 
 
 def _only(batch: Batch, kept: np.ndarray) -> Batch:
-    columns = (batch.records, batch.data, batch.lines, batch.offsets, batch.nth)
-    return Batch(*([column[i] for i in kept.tolist()] for column in columns))
+    def chosen(column: list[_T]) -> list[_T]:
+        return [column[i] for i in kept.tolist()]
+
+    return Batch(
+        chosen(batch.records), chosen(batch.data), chosen(batch.lines), chosen(batch.offsets), chosen(batch.nth)
+    )
 
 
 def _encoded(values: Sequence[str | None]) -> pa.Array:

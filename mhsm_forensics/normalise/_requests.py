@@ -128,7 +128,9 @@ def request_of(asked: Asked) -> Request:
         tls_version=_text(held.get("tlsversion")),
         pool_name=_text(asked.pool_name) or _text(held.get("poolname")) or _text(held.get("hsmpoolresourceid")),
         properties_json=text,
-        digest=hashlib.sha256(repr((asked.operation, status, info, host, path, sorted(query.items()))).encode()).hexdigest(),
+        digest=hashlib.sha256(
+            repr((asked.operation, status, info, host, path, sorted(query.items()))).encode()
+        ).hexdigest(),
     )
 
 

@@ -59,8 +59,9 @@ def _ticks(text: str, *, zone_known: bool) -> int | str:
         return "bad_time"
     said = found.groupdict()
     hour = int(said["h"]) % 12 + 12 * (said["half"].upper() == "PM") if said.get("half") else int(said["h"])
+    day = (int(said["Y"]), int(said["M"]), int(said["D"]))
     try:
-        moment = datetime(int(said["Y"]), int(said["M"]), int(said["D"]), hour, int(said["m"]), int(said["s"] or 0), tzinfo=UTC)  # fmt: skip
+        moment = datetime(*day, hour, int(said["m"]), int(said["s"] or 0), tzinfo=UTC)
     except ValueError:
         return "bad_time"
     if not said["zone"] and not zone_known:

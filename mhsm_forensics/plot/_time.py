@@ -28,6 +28,7 @@ _STEPS: Final = (
     43200,
     _DAY,
     2 * _DAY,
+    4 * _DAY,
     7 * _DAY,
     14 * _DAY,
     30 * _DAY,

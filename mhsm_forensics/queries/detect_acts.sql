@@ -1,4 +1,4 @@
--- Every act that changes, exports or destroys, allowed or not, and everything else that was denied.
+-- Every act that changes, exports or destroys, allowed or not; whatever else was denied or touched the security domain.
 -- A 401 that opens a session is no denial.
 WITH judged AS (
   SELECT
@@ -33,5 +33,7 @@ SELECT
   setting,
   control
 FROM judged
-WHERE control = 1 OR (outcome = 'denied' AND coalesce(operation_class, '') <> 'authentication')
+WHERE control = 1
+  OR operation_class = 'security_domain'
+  OR (outcome = 'denied' AND coalesce(operation_class, '') <> 'authentication')
 ORDER BY t, event_id

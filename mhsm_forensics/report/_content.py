@@ -9,9 +9,9 @@ from .. import engine, plot
 from ..case import TOOL
 from ..text import plural, visible
 from . import _tables as tables
-from ._document import Cell, Listing, Pairs, Report, Section, Words, Writer, iso
+from ._document import Block, Cell, Listing, Pairs, Report, Section, Words, Writer, iso
 from ._figures import picture
-from ._findings import cards
+from ._findings import cards, index
 from ._gather import QUESTIONS, Answers, gather
 from ._limits import limitations, method, time_statement
 from ._summary import summary, synopsis
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from ..case import Case
 
-_FACTS: Final = "Facts only. Every sentence names the findings it rests on and how sure they are."
+_FACTS: Final = (
+    "Facts only, from the critical and high findings (from all, if there is none of these). Every sentence names the "
+    "findings it rests on and how sure they are."
+)
 _SCORECARD: Final = "How much of the truth is in this evidence: read it before the findings."
 _CONFIDENCE: Final = (
     "High: the events show it themselves. Medium: the events show it unless a named innocent activity did "
@@ -133,7 +136,9 @@ def _orientation(found: Answers, writer: Writer) -> Section:
 
 
 def _findings(found: Answers, writer: Writer) -> Section:
-    blocks = cards(found.alarms, found.rows, writer) or (Words(("No rule raised an alarm.",)),)
+    if found.alarms.empty:
+        return Section("findings", "Findings", (Words(("No rule raised an alarm.",)),), _CONFIDENCE)
+    blocks: tuple[Block, ...] = (index(found.alarms, writer), *cards(found.alarms, found.rows, writer))
     return Section("findings", "Findings", blocks, _CONFIDENCE)
 
 

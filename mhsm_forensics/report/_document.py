@@ -14,7 +14,7 @@ from ..text import spell, visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-Kind = Literal["text", "whole", "code", "time", "second", "number", "share", "length", "list"]
+Kind = Literal["text", "title", "whole", "code", "link", "time", "second", "number", "share", "length", "list"]
 _RIGHT: Final = {"number", "share", "length"}
 _LONGEST: Final = 160
 _ON_PAPER: Final = 120
@@ -22,10 +22,11 @@ _ON_PAPER: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text of one cell, and a fainter line below it (the second time zone)."""
+    """Text of one cell, a fainter line below it (the second time zone), and the part of the page it leads to."""
 
     text: str
     below: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,11 @@ class Sentence:
 
     text: str
     findings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """The gravest of its findings."""
+        return self.findings[:5]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +220,8 @@ class Writer:
             return Cell(listed(value))
         if value is None or pd.isna(value):
             return Cell("")
+        if kind == "link":
+            return Cell(str(value), link=str(value))
         if kind == "time":
             return self.time(value)
         if kind == "second":  # summaries show whole seconds, cut; event rows show what was recorded
@@ -278,6 +286,7 @@ def _number(value: Any) -> str:
 
 _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "text": lambda value: visible(value, limit=_LONGEST),
+    "title": lambda value: visible(value, limit=300),
     "whole": visible,
     "code": lambda value: visible(value, limit=_LONGEST),
     "number": _number,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..text import spell, visible
 from ._document import Card, Cell, Col, Pairs, Table, Writer, listed
+from ._gather import GRAVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +25,20 @@ _ROWS = (
     Col("client_info", "Client"),
     Col("event_id", "Event id", "code"),
 )
+
+
+def index(findings: pd.DataFrame, writer: Writer) -> Table:
+    """Every finding in one line, with a link to its card."""
+    return writer.table(
+        findings,
+        "All findings, the gravest first.",
+        Col("finding_id", "Id", "link"),
+        Col("severity", "Severity"),
+        Col("confidence", "Confidence"),
+        Col("first_time", "First event", "second"),
+        Col("title", "What", "title"),
+        Col("events", "Events", "number"),
+    )
 
 
 def cards(findings: pd.DataFrame, rows: dict[str, pd.DataFrame], writer: Writer) -> tuple[Card, ...]:
@@ -70,7 +85,7 @@ def _card(finding: dict[Any, Any], rows: pd.DataFrame, writer: Writer) -> Card:
         techniques=tuple(str(t) for t in _items(finding["techniques"])),
         event_ids=tuple(ranges(event_ids)),
         events=len(event_ids),
-        rows=_rows(len(event_ids), rows, writer),
+        rows=replace(_rows(len(event_ids), rows, writer), folded=finding["severity"] not in GRAVE),
     )
 
 
@@ -84,8 +99,8 @@ def _facts(finding: dict[Any, Any], writer: Writer) -> Pairs:
         ("Identity", (Cell(visible(finding["principal"], limit=120)),)),
         ("Object id", (Cell(visible(finding["object_id"], limit=120)),)),
         ("Address", (Cell(visible(finding["caller_ip"], limit=120)),)),
-        ("Keys", (Cell(listed(finding["keys"], limit=30)),)),
         ("Events", (Cell(f"{int(finding['events']):,}"),)),
+        ("Keys", (Cell(listed(finding["keys"], limit=30)),)),
     )
     return Pairs(tuple((name, cells) for name, cells in pairs if cells[0].text))
 

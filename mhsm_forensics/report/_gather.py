@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ..case import Case
 
 ROUTINE: Final = "routine-"  # how the ids of rules begin that recognise a routine
+GRAVE: Final = ("critical", "high")
 QUESTIONS: Final = (
     "outcomes",
     "principals",
@@ -32,7 +33,7 @@ WHERE event_id IN (SELECT unnest(CAST(:event_ids AS VARCHAR[])))
 ORDER BY t, event_id
 LIMIT :most
 """
-ROWS_PER_FINDING: Final = 12
+ROWS_PER_FINDING: Final = 10
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,11 @@ class Answers:
     def since(self) -> pd.Timestamp | None:
         """T0 of the case if it is set, else the first event of a grave alarm, else of any."""
         return _since(self.case, self.alarms)
+
+    @property
+    def grave(self) -> pd.DataFrame:
+        """The critical and high alarms; all of them if there is none."""
+        return _grave(self.alarms)
 
     def incident(self) -> pd.DataFrame:
         """Control acts that belong to an alarm."""
@@ -104,9 +110,13 @@ def gather(case: Case) -> Answers:
 def _since(case: Case, alarms: pd.DataFrame) -> pd.Timestamp | None:
     if case.t0 is not None:
         return pd.Timestamp(case.t0)
-    grave = alarms[alarms["severity"].isin(["critical", "high"])]
-    told = grave if len(grave) else alarms
+    told = _grave(alarms)
     return None if told.empty else told["first_time"].min()
+
+
+def _grave(alarms: pd.DataFrame) -> pd.DataFrame:
+    grave = alarms[alarms["severity"].isin(GRAVE)]
+    return grave if len(grave) else alarms
 
 
 def _rows(case: Case, alarms: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -64,11 +65,11 @@ def _statements(found: Gathered, column: str, *, most: int = _MOST) -> tuple[Sen
 
 
 def _since_when(found: Gathered, writer: Writer) -> tuple[Sentence, ...]:
-    first = found.alarms.sort_values("first_time", kind="stable").iloc[0]
-    last = found.alarms.sort_values("last_time", kind="stable").iloc[-1]
+    first = found.grave.sort_values("first_time", kind="stable").iloc[0]
+    last = found.grave.sort_values("last_time", kind="stable").iloc[-1]
     sentences = [
-        Sentence(f"The first event of a finding is of {writer.said(first['first_time'])}.", (_reference(first),)),
-        Sentence(f"The last one is of {writer.said(last['last_time'])}.", (_reference(last),)),
+        Sentence(f"Their first event is of {writer.said(first['first_time'])}.", (_reference(first),)),
+        Sentence(f"Their last event is of {writer.said(last['last_time'])}.", (_reference(last),)),
     ]
     if found.case.t0 is not None:
         moment = pd.Timestamp(found.case.t0)
@@ -80,8 +81,8 @@ def _values(found: Gathered, column: str, detail: str | None = None, *, noun: st
     """Sentence per distinct value of a column, with the findings that name it."""
     refs: dict[str, list[tuple[str, str]]] = {}
     details: dict[str, str] = {}
-    extra = found.alarms[detail] if detail else found.alarms[column]
-    for value, more, finding_id, confidence in zip(found.alarms[column], extra, *_columns(found), strict=True):
+    extra = found.grave[detail] if detail else found.grave[column]
+    for value, more, finding_id, confidence in zip(found.grave[column], extra, *_columns(found), strict=True):
         if pd.notna(value):
             refs.setdefault(str(value), []).append((finding_id, confidence))
             details[str(value)] = (
@@ -93,7 +94,7 @@ def _values(found: Gathered, column: str, detail: str | None = None, *, noun: st
 
 def _keys(found: Gathered) -> tuple[Sentence, ...]:
     refs: dict[str, list[tuple[str, str]]] = {}
-    for keys, finding_id, confidence in zip(found.alarms["keys"], *_columns(found), strict=True):
+    for keys, finding_id, confidence in zip(found.grave["keys"], *_columns(found), strict=True):
         for key in () if keys is None else keys:
             refs.setdefault(str(key), []).append((finding_id, confidence))
     if not refs:
@@ -110,23 +111,33 @@ def _roots(found: Gathered, writer: Writer) -> tuple[Answer, ...]:
 
 
 def _root(found: Gathered, writer: Writer, classes: set[str]) -> tuple[tuple[Sentence, ...], str]:
-    acts = found.moments
-    acts = acts[acts["operation_class"].isin(classes) & acts["outcome"].isin(_DONE)]
+    acts = found.moments[found.moments["operation_class"].isin(classes) & found.moments["outcome"].isin(_DONE)]
     routine = {event_id for ids in found.routine["event_ids"] for event_id in ids}
-    named = [found.findings_of(list(ids)) for ids in acts["event_ids"]]
-    usual = [not refs and routine.issuperset(ids) for refs, ids in zip(named, acts["event_ids"], strict=True)]
-    sentences = [
-        Sentence(_act(act, writer) + ("" if refs else " No rule judged it."), tuple(refs))
-        for (_, act), refs, is_usual in zip(acts.iterrows(), named, usual, strict=True)
-        if not is_usual
-    ]
-    quiet = f" {plural(sum(usual), 'run')} recognised as routine." if any(usual) else ""
-    if sentences:
-        return tuple(_cut(sentences, 5, "act")), "Yes" if any(map(any, named)) else "Look at it"
+    grave = set(found.grave["finding_id"])
+    told, usual, affected = [], 0, False
+    for _, act in acts.iterrows():
+        refs = found.findings_of(list(act["event_ids"]))
+        if not refs and routine.issuperset(act["event_ids"]):
+            usual += 1
+            continue
+        is_grave = any(finding_id in grave for finding_id, _ in refs)
+        told.append((not is_grave, Sentence(_act(act, writer) + ("" if refs else " No rule judged it."), tuple(refs))))
+        affected |= is_grave
+    if told:
+        sentences = [sentence for _, sentence in sorted(told, key=itemgetter(0))]
+        return tuple(_cut(sentences, 5, "act")), "Yes" if affected else "Look at it"
+    return _absent(found, usual)
+
+
+def _absent(found: Gathered, usual: int) -> tuple[tuple[Sentence, ...], str]:
+    quiet = f" Recognised as routine: {plural(usual, 'run')}." if usual else ""
+    beyond = " beyond the routine" if usual else ""
     blind = _blind_spots(found)
     if blind:
-        return (Sentence(f"No such act was done or accepted in this evidence, but {blind}.{quiet}"),), "Cannot tell"
-    return (Sentence(f"No such act was done or accepted in this evidence, and no blind spot is known.{quiet}"),), "No"
+        text = f"No such act{beyond} was done or accepted in this evidence, but {blind}.{quiet}"
+        return (Sentence(text),), "Cannot tell"
+    text = f"No such act{beyond} was done or accepted in this evidence, and no blind spot is known.{quiet}"
+    return (Sentence(text),), "No"
 
 
 def _act(act: pd.Series[Any], writer: Writer) -> str:
@@ -150,7 +161,7 @@ def _blind_spots(found: Gathered) -> str:
 
 
 def _columns(found: Gathered, *names: str) -> list[list[Any]]:
-    return [found.alarms[name].tolist() for name in (*names, "finding_id", "confidence")]
+    return [found.grave[name].tolist() for name in (*names, "finding_id", "confidence")]
 
 
 def _reference(finding: pd.Series[Any]) -> tuple[str, str]:

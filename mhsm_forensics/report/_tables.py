@@ -112,7 +112,7 @@ def routine(found: Answers, writer: Writer) -> Table:
         found.routine,
         "Recognised as routine.",
         Col("finding_id", "Id", "code"),
-        Col("title", "What"),
+        Col("title", "What", "title"),
         _HSM,
         _WHO,
         _FROM,

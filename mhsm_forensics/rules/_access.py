@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _role_acts(found: Material) -> pd.DataFrame:
-    """Changes of roles, each with what it is: by class, effect and status, since the names have no source."""
+    """Tell role changes apart: by class, effect and status, since the names have no source."""
     acts = found.done
     acts = acts[acts["operation_class"] == "access_control"]
     name = acts["operation"].str.lower().fillna("")
@@ -26,7 +26,7 @@ def _role_acts(found: Material) -> pd.DataFrame:
 def _assignments(found: Material) -> Iterator[Hit]:
     acts = _role_acts(found)
     for rows in stretches(acts[~acts["removal"] & ~acts["definition"]]):
-        whole = rows["scope"].isin(["/", "/keys"]).any() or rows["scope"].isna().any()
+        whole = bool((rows["scope"].isna() | rows["scope"].isin(["/", "/keys"])).any())
         scopes = ", ".join(visible(scope, limit=60) for scope in rows["scope"].dropna().unique()) or "unknown scope"
         what = f"{times(len(rows), 'role assignment')} written at {scopes}"
         yield Hit(title(what, rows), raised("low", whole, departs(rows)), confidence(rows), rows)
@@ -109,8 +109,8 @@ RULES: Final = (
         techniques=("T1531",),
         why="Taking roles away can lock administrators out, or remove the trace of a role that was used for a while.",
         benign="The response takes an intruder's roles away; an application is retired.",
-        next_step="Ask the principal. Compare az keyvault role assignment list --hsm-name HSM with the last known list: "
-        "are all administrators still there?",
+        next_step="Ask the principal. Compare az keyvault role assignment list --hsm-name HSM with the last known "
+        "list: are all administrators still there?",
         operations=("RoleAssignmentDelete", "RoleDefinitionDelete"),
         classes=("access_control",),
         reference=_DOCS + "role-management",
@@ -122,8 +122,8 @@ RULES: Final = (
         severity="medium",
         confidence="medium",
         techniques=("T1685", "T1557"),
-        why="One setting lets Azure Resource Manager manage keys, which turns control-plane rights into rights on keys; "
-        "external key management decides where keys are used. The new value is not in the log.",
+        why="One setting lets Azure Resource Manager manage keys, which turns control-plane rights into rights on "
+        "keys; external key management decides where keys are used. The new value is not in the log.",
         benign="A planned change, on a ticket.",
         next_step="az keyvault setting list --hsm-name HSM; AllowKeyManagementOperationsThroughARM should be false "
         "unless you know why.",

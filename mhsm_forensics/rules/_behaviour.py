@@ -78,8 +78,8 @@ def _new_addresses(found: Material) -> Iterator[Hit]:
 def _new_clients(found: Material) -> Iterator[Hit]:
     news = found.places[(found.places["kind"] == "client") & (found.places["privileged"] == 1)]
     for rows in stretches(found.flagged(news), by=("principal", "object_id"), pause=pd.Timedelta(days=2)):
-        kind = "client" if rows["client"].nunique() == 1 else "clients"
-        what = f"New {kind} ({names(rows['client'])}), {times(len(rows), 'request')}"
+        kind = "New clients" if "," in names(rows["client"]) else "New client"
+        what = f"{kind} ({names(rows['client'])}), {times(len(rows), 'request')}"
         yield Hit(title(what, rows), raised("low", bool(rows["new_address"].any())), "low", rows)
 
 
@@ -111,15 +111,15 @@ def _unknown(found: Material) -> Iterator[Hit]:
 
 
 def _silence(found: Material) -> Iterator[Hit]:
-    for row in found.gaps.itertuples():
-        stopped = pd.isna(row.next_event_id)
-        ends = {"event_id": [row.last_event_id, row.next_event_id], "time": [row.start, row.end], "hsm": [row.hsm] * 2}
-        rows = pd.DataFrame(ends).dropna(subset="event_id")
-        expected = f"about {row.expected_events:,.0f} events were to be expected"
-        what = "Log stopped and did not come back" if stopped else f"No log for {spell(row.seconds)}"
-        hsm = visible(row.hsm, limit=60) or "an HSM without name"
-        said = f"{what}: {hsm}, {row.start:%Y-%m-%d %H:%M}Z" + ("" if stopped else f" to {row.end:%Y-%m-%d %H:%M}Z")
-        yield Hit(f"{said}; {expected}", "high", "high" if row.chance < 1e-4 else "medium", rows)
+    for gap in found.gaps.to_dict("records"):
+        stopped = pd.isna(gap["next_event_id"])
+        ends = {"event_id": [gap["last_event_id"], gap["next_event_id"]], "time": [gap["start"], gap["end"]]}
+        rows = pd.DataFrame({**ends, "hsm": [gap["hsm"]] * 2}).dropna(subset="event_id")
+        what = "Log stopped and did not come back" if stopped else f"No log for {spell(gap['seconds'])}"
+        span = f"{gap['start']:%Y-%m-%d %H:%M}Z" + ("" if stopped else f" to {gap['end']:%Y-%m-%d %H:%M}Z")
+        said = f"{what}: {visible(gap['hsm'], limit=60) or 'an HSM without name'}, {span}"
+        expected = f"about {gap['expected_events']:,.0f} events were to be expected"
+        yield Hit(f"{said}; {expected}", "high", "high" if gap["chance"] < 1e-4 else "medium", rows)
 
 
 def names(values: pd.Series[str]) -> str:
@@ -158,8 +158,8 @@ RULES: Final = (
         severity="high",
         confidence="medium",
         techniques=("T1555.006", "T1213"),
-        why="Unwrapping or decrypting by the hundred opens the data that the key protects; signing by the hundred makes "
-        "tokens or releases. The log doesn't hold what was opened.",
+        why="Unwrapping or decrypting by the hundred opens the data that the key protects; signing by the hundred "
+        "makes tokens or releases. The log doesn't hold what was opened.",
         benign="A batch job, a cache that was emptied, a load test, a new release of the application.",
         next_step="Ask the application's owner what ran at that minute, and look at the storage or database whose data "
         "keys these are: was it read from the same address? Disable the key only if the owner can bear it.",
@@ -177,12 +177,13 @@ RULES: Final = (
         why="The HSM logged nothing for so long that chance does not explain it, judged by its own rhythm. Whoever "
         "removes the diagnostic setting is not seen here, and neither is what they do next.",
         benign="The callers were down, delivery of logs failed, or files are missing from this evidence.",
-        next_step="Read the activity log for Microsoft.Insights/diagnosticSettings/delete before the silence, and compare "
-        "with the HSM's metrics (ServiceApiHit) in it: az monitor metrics list --resource ID --metric ServiceApiHit.",
+        next_step="Read the activity log for Microsoft.Insights/diagnosticSettings/delete before the silence, and "
+        "compare with the HSM's metrics (ServiceApiHit) in it: az monitor metrics list --resource ID --metric ServiceApiHit.",
         operations=(),
         classes=(),
         reference=_DOCS + "logging (T1685.002 was T1562.008 before ATT&CK v19)",
         check=_silence,
+        broad=True,
     ),
     Rule(
         id="first-seen-address",
@@ -245,8 +246,8 @@ RULES: Final = (
         severity="low",
         confidence="low",
         techniques=("T1078.004", "T1098.001"),
-        why="After days of evidence a principal turns up that none of them knew. An intruder may have made it, or given "
-        "it a role.",
+        why="After days of evidence a principal turns up that none of them knew. An intruder may have made it, or "
+        "given it a role.",
         benign="A new application, a new colleague, a job that runs once a month.",
         next_step="Who is it (az ad sp show --id OBJECT-ID, az ad user show --id OBJECT-ID), and since when does it "
         "exist? Which role assignment lets it in?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -32,8 +32,8 @@ def _deletions(found: Material) -> Iterator[Hit]:
 
 def _purges(found: Material) -> Iterator[Hit]:
     acts = _destroyed(found)
-    deletions = acts[~acts["purge"]].drop_duplicates(["hsm", "key_name"], keep="last")
-    deleted = {(row.hsm, row.key_name): row.time for row in deletions[["hsm", "key_name", "time"]].itertuples()}
+    deletions = acts[~acts["purge"]].drop_duplicates(["hsm", "key_name"], keep="last").to_dict("records")
+    deleted = {(row["hsm"], row["key_name"]): row["time"] for row in deletions}
     for rows in stretches(acts[acts["purge"]]):
         count = rows["key_name"].nunique()
         severity = raised("high", departs(rows) or count > 1)
@@ -41,10 +41,10 @@ def _purges(found: Material) -> Iterator[Hit]:
         yield Hit(title(what, rows, more=_after_deletion(rows, deleted)), severity, confidence(rows), rows)
 
 
-def _after_deletion(rows: pd.DataFrame, deleted: dict[tuple[str, str], pd.Timestamp]) -> str:
+def _after_deletion(rows: pd.DataFrame, deleted: dict[tuple[Any, Any], Any]) -> str:
     """Say how many were deleted shortly before: soft delete was there to give more time than that."""
-    times_of = rows[["hsm", "key_name", "time"]].itertuples(index=False)
-    delays = [row.time - deleted[row.hsm, row.key_name] for row in times_of if (row.hsm, row.key_name) in deleted]
+    purged = rows[["hsm", "key_name", "time"]].to_dict("records")
+    delays = [row["time"] - deleted[place] for row in purged if (place := (row["hsm"], row["key_name"])) in deleted]
     delays = [delay for delay in delays if pd.Timedelta(0) <= delay <= _PAIRED]
     if not delays:
         return ""

@@ -31,10 +31,17 @@ _MANY_KEYS: Final = 3
 
 
 def _security_domain(found: Material) -> Iterator[Hit]:
-    acts = found.done
-    for rows in stretches(acts[(acts["operation_class"] == "security_domain") & (acts["effect"] == "export")]):
+    acts = found.acts
+    touched = acts[(acts["operation_class"] == "security_domain") & ~acts["outcome"].isin(["denied", "failure"])]
+    for rows in stretches(touched[touched["effect"].isin(["export", "read"])]):
+        downloads = rows[rows["effect"] == "export"]
+        if downloads.empty:
+            continue
+        polls = len(rows) - len(downloads)
+        more = f"; then asked {times(polls)} how far it is" if polls else ""
         severity = raised("high", departs(rows) or found.has_history(rows))
-        yield Hit(title(f"Security domain download {outcome(rows)}", rows), severity, confidence(rows), rows)
+        what = f"Security domain download {outcome(downloads)}"
+        yield Hit(title(what, downloads, more=more), severity, confidence(downloads), rows)
 
 
 def _restores(found: Material) -> Iterator[Hit]:
@@ -78,7 +85,8 @@ def _near_usual_time(group: pd.DataFrame) -> pd.Series[bool]:
     turned = (minutes + 720) % 1440
     straight = (minutes - minutes.median()).abs()
     across = (turned - turned.median()).abs()
-    return (straight if straight.median() <= across.median() else across) <= _SAME_HOUR
+    nearer: pd.Series[float] = straight if straight.median() <= across.median() else across
+    return nearer <= _SAME_HOUR
 
 
 def _odd_backups(found: Material) -> Iterator[Hit]:
@@ -146,11 +154,11 @@ RULES: Final = (
         techniques=("T1552.004", "T1555.006"),
         why="The security domain with enough of its wrapping keys and any full backup makes a working copy of this HSM "
         "with every key, somewhere else. Once the HSM is activated nothing in daily work needs a download.",
-        benign="The first download activates a new HSM; administrators may repeat it, on record and with several people "
-        "present, when holders of the wrapping keys change.",
+        benign="The first download activates a new HSM; administrators may repeat it, on record and with several "
+        "people present, when holders of the wrapping keys change.",
         next_step="Ask all holders of the wrapping keys now whether they asked for it. If not, treat every key as "
-        "copied: keep the logs, remove the principal's roles (az keyvault role assignment list --hsm-name HSM), and plan "
-        "a new HSM and re-encryption; rotating keys in place does not help against a copy.",
+        "copied: keep the logs, remove the principal's roles (az keyvault role assignment list --hsm-name HSM), and "
+        "plan a new HSM and re-encryption; rotating keys in place does not help against a copy.",
         operations=("SecurityDomainBackup", "SecurityDomainBackupStatusGet"),
         classes=("security_domain",),
         reference=_DOCS + "security-domain",
@@ -194,8 +202,8 @@ RULES: Final = (
         severity="high",
         confidence="high",
         techniques=("T1485", "T1490"),
-        why="A full restore overwrites keys and role assignments with those of the backup, and nothing else can use the "
-        "HSM while it runs. An upload starts a recovery with somebody's security domain.",
+        why="A full restore overwrites keys and role assignments with those of the backup, and nothing else can use "
+        "the HSM while it runs. An upload starts a recovery with somebody's security domain.",
         benign="A disaster recovery exercise, or the recovery of one key.",
         next_step="Ask who runs the exercise. If nobody does: az keyvault role assignment list --hsm-name HSM, compare "
         "with the last known list (a restore brings back old grants), and check the storage account it came from.",

@@ -46,23 +46,13 @@ ROUTES = {
     "BackupCreate": Route("/backup", 202, "backup/start/action"),
     "BackupStatusGet": Route("/backup/{job}/pending", 200, "backup/status/action"),
     "SecurityDomainBackup": Route("/securitydomain/download", 202, "securitydomain/download/action"),
-    "SecurityDomainBackupStatusGet": Route(
-        "/securitydomain/download/pending", 200, "securitydomain/download/read"
-    ),
+    "SecurityDomainBackupStatusGet": Route("/securitydomain/download/pending", 200, "securitydomain/download/read"),
     "RoleAssignmentList": Route(f"{_AUTHORIZATION}/roleAssignments", 200, "roleAssignments/read/action"),
-    "RoleAssignmentCreate": Route(
-        f"{_AUTHORIZATION}/roleAssignments/{{job}}", 201, "roleAssignments/write/action"
-    ),
-    "RoleAssignmentDelete": Route(
-        f"{_AUTHORIZATION}/roleAssignments/{{job}}", 200, "roleAssignments/delete/action"
-    ),
+    "RoleAssignmentCreate": Route(f"{_AUTHORIZATION}/roleAssignments/{{job}}", 201, "roleAssignments/write/action"),
+    "RoleAssignmentDelete": Route(f"{_AUTHORIZATION}/roleAssignments/{{job}}", 200, "roleAssignments/delete/action"),
     "RoleDefinitionList": Route(f"{_AUTHORIZATION}/roleDefinitions", 200, "roleDefinitions/read/action"),
-    "RoleDefinitionCreate": Route(
-        f"{_AUTHORIZATION}/roleDefinitions/{{job}}", 201, "roleDefinitions/write/action"
-    ),
-    "RoleDefinitionDelete": Route(
-        f"{_AUTHORIZATION}/roleDefinitions/{{job}}", 200, "roleDefinitions/delete/action"
-    ),
+    "RoleDefinitionCreate": Route(f"{_AUTHORIZATION}/roleDefinitions/{{job}}", 201, "roleDefinitions/write/action"),
+    "RoleDefinitionDelete": Route(f"{_AUTHORIZATION}/roleDefinitions/{{job}}", 200, "roleDefinitions/delete/action"),
     "SettingsList": Route("/settings", 200, "settings/read/action"),
     "InvalidPath": Route("/config/export", 404),
     "ManagedHsmPatch": Route(_ARM, 200),
@@ -160,7 +150,5 @@ def after(moment: datetime, seconds: float) -> datetime:
 def challenged(act: Act) -> Iterator[Act]:
     """Yield the 401 challenge that a client without a token meets, then the act itself."""
     wait = Dice("challenge", act.time).between(0.2, 0.9)
-    yield replace(
-        act, time=after(act.time, -wait), operation="Authentication", status=401, wanted=act.operation
-    )
+    yield replace(act, time=after(act.time, -wait), operation="Authentication", status=401, wanted=act.operation)
     yield act

@@ -11,13 +11,9 @@ Kind = Literal["user", "secret", "certificate", "managed_identity"]
 UriStyle = Literal["plain", "versionless", "port", "portal"]
 
 BROWSER = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
-    "Chrome/133.0.0.0 Safari/537.36"
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
 )
-CLI = (
-    "AZURECLI/2.70.0 (DEB) azsdk-python-core/1.31.0 "
-    "Python/3.12.8 (Linux-6.8.0-52-generic-x86_64-with-glibc2.39)"
-)
+CLI = "AZURECLI/2.70.0 (DEB) azsdk-python-core/1.31.0 Python/3.12.8 (Linux-6.8.0-52-generic-x86_64-with-glibc2.39)"
 
 # The application ids of Microsoft's own public clients; they say which program asked, never which person.
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
@@ -142,12 +138,8 @@ CODESIGN = Actor(
     "svc-codesign", "certificate", "10.20.9.5", "azsdk-go-azkeys/v1.3.1 (go1.23.6; linux)", uri="versionless"
 )
 MONITOR = Actor("svc-monitor", "secret", "10.20.1.9", f"azsdk-python-keyvault-keys/4.10.0 {_PYTHON}")
-BACKUP = Actor(
-    "svc-hsm-backup", "secret", "10.20.1.20", f"azsdk-python-keyvault-administration/4.5.0 {_PYTHON}"
-)
-POLICY = Actor(
-    "hsm-key-governance", "certificate", "203.0.113.12", "ManagedHsmKeyGovernance/1.0", app=HSM_GOVERNANCE
-)
+BACKUP = Actor("svc-hsm-backup", "secret", "10.20.1.20", f"azsdk-python-keyvault-administration/4.5.0 {_PYTHON}")
+POLICY = Actor("hsm-key-governance", "certificate", "203.0.113.12", "ManagedHsmKeyGovernance/1.0", app=HSM_GOVERNANCE)
 DEPLOY = Actor(
     "svc-deploy",
     "secret",

@@ -30,9 +30,7 @@ def damaged() -> dict[str, bytes]:
         *hostile(),
     ]
     expected = {one.name: one.expected() for one in sorted(faults, key=lambda one: one.name)}
-    return {one.name: one.data for one in faults} | {
-        "expected.json": (json.dumps(expected, indent=1) + "\n").encode()
-    }
+    return {one.name: one.data for one in faults} | {"expected.json": (json.dumps(expected, indent=1) + "\n").encode()}
 
 
 def torn() -> Iterator[Fault]:
@@ -40,9 +38,7 @@ def torn() -> Iterator[Fault]:
     whole, last = lines(good(1), good(2), good(3)), text(good(4))
     yield fault("torn-last-line.json", whole + last[:300], event=3, truncated=1)
     yield fault("no-final-newline.json", whole + last, event=4)
-    yield fault(
-        "torn-array.json", "[" + ",".join((text(good(1)), text(good(2)), last[:300])), event=2, truncated=1
-    )
+    yield fault("torn-array.json", "[" + ",".join((text(good(1)), text(good(2)), last[:300])), event=2, truncated=1)
     yield fault("empty.json", b"")
 
 
@@ -65,9 +61,7 @@ def broken_lines() -> Iterator[Fault]:
     yield fault("scalar-lines.json", lines(first, *scalars, last), event=2, not_a_record=6)
     unnamed = {name: value for name, value in good(3).items() if name != "operationName"}
     yield fault("no-operation.json", lines(first, unnamed, last), event=2, not_a_record=1)
-    yield fault(
-        "deep-nesting.json", lines(first, nested_to(60), nested_to(100_000), last), event=3, too_deep=1
-    )
+    yield fault("deep-nesting.json", lines(first, nested_to(60), nested_to(100_000), last), event=3, too_deep=1)
     yield fault(
         "duplicate-lines.json",
         lines(first, last, first, good(1, durationMs="8"), last, good(3)),
@@ -113,9 +107,7 @@ def encoded() -> Iterator[Fault]:
     yield fault("nul-in-strings.json", lines(*nul, good(2)), event=3)
     # These end a line for str.splitlines(), not for JSON Lines.
     separators = good_with(2, clientInfo="one\u2028two\u2029three\u0085four")
-    yield fault(
-        "line-separators.json", lines(good(1), json.dumps(separators, ensure_ascii=False), good(3)), event=3
-    )
+    yield fault("line-separators.json", lines(good(1), json.dumps(separators, ensure_ascii=False), good(3)), event=3)
 
 
 def timed() -> Iterator[Fault]:
@@ -143,9 +135,7 @@ def timed() -> Iterator[Fault]:
     )
     bad = ("yesterday", "2026-02-30T09:30:02Z", "2026-03-04T25:61:02Z", 1772616602)
     yield file("bad-times.json", bad, event=2, bad_time=4)
-    yield file(
-        "us-style-times.json", ("3/4/2026, 9:30:02.123 AM", "03/04/2026 9:30:02 PM"), event=2, naive_time=2
-    )
+    yield file("us-style-times.json", ("3/4/2026, 9:30:02.123 AM", "03/04/2026 9:30:02 PM"), event=2, naive_time=2)
     yield file("no-time.json", (None, ""), event=2, no_time=2)
 
 
@@ -189,19 +179,11 @@ def odd_values() -> Iterator[Fault]:
         good(2, identity=zeros, correlationId="0000123"),
         good(3, operationVersion="007.10"),
     )
-    shouted = [
-        {name[0].upper() + name[1:]: value for name, value in good(number).items()} for number in (2, 3)
-    ]
-    yield file(
-        "keys-in-another-case.json", *shouted, {name.lower(): value for name, value in good(4).items()}
-    )
-    anywhere = [
-        {name: value for name, value in good(number).items() if name != "resourceId"} for number in (2, 3)
-    ]
+    shouted = [{name[0].upper() + name[1:]: value for name, value in good(number).items()} for number in (2, 3)]
+    yield file("keys-in-another-case.json", *shouted, {name.lower(): value for name, value in good(4).items()})
+    anywhere = [{name: value for name, value in good(number).items() if name != "resourceId"} for number in (2, 3)]
     yield file("no-resource-id.json", *anywhere)
-    yield file(
-        "only-time-and-operation.json", {"time": "2026-03-04T09:40:00.000Z", "operationName": "KeyGet"}
-    )
+    yield file("only-time-and-operation.json", {"time": "2026-03-04T09:40:00.000Z", "operationName": "KeyGet"})
     twice = text(good(2)).replace('"operationName":', '"operationName":"KeyDelete","operationName":', 1)
     yield fault("duplicate-keys.json", lines(good(1), twice, good(3)), event=3)
     yield fault("key-vault-only.json", lines(*(of_a_vault(number) for number in range(3))), out_of_scope=3)

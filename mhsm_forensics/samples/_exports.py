@@ -150,7 +150,5 @@ def as_csv(rows: list[Record]) -> str:
     writer = csv.DictWriter(buffer, rows[0].keys(), lineterminator="\r\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow(
-            {name: text(value) if isinstance(value, dict) else value for name, value in row.items()}
-        )
+        writer.writerow({name: text(value) if isinstance(value, dict) else value for name, value in row.items()})
     return buffer.getvalue()

@@ -67,9 +67,7 @@ def good_with(number: int, **properties: object) -> Record:
 
 def of_a_vault(number: int) -> Record:
     """Return a record of a key vault, which is no managed HSM."""
-    return nested(
-        Act(after(DAY.about("09:20:00"), 47.13 * number), VAULT, WEB_APP, "SecretGet", "web-db-password")
-    )
+    return nested(Act(after(DAY.about("09:20:00"), 47.13 * number), VAULT, WEB_APP, "SecretGet", "web-db-password"))
 
 
 def text(record: object) -> str:

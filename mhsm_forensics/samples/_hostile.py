@@ -42,17 +42,11 @@ def hostile() -> Iterator[Fault]:
     """Yield a file for each field: key names in URIs, clients, people, operations, descriptions."""
     numbered = list(enumerate(STRINGS.values(), start=1))
     base = f"https://{LAB.host}/keys"
-    keys = [
-        good_with(n, id=f"{base}/{s}", requestUri=f"{base}/{s}/backup?api-version=7.5") for n, s in numbered
-    ]
+    keys = [good_with(n, id=f"{base}/{s}", requestUri=f"{base}/{s}/backup?api-version=7.5") for n, s in numbered]
     yield fault("hostile-key-names.json", lines(*keys), event=len(keys))
-    yield fault(
-        "hostile-client-info.json", lines(*(good_with(n, clientInfo=s) for n, s in numbered)), event=len(keys)
-    )
+    yield fault("hostile-client-info.json", lines(*(good_with(n, clientInfo=s) for n, s in numbered)), event=len(keys))
     people = [good(n, identity={"claim": {"oid": s, "upn": f"{s}@contoso.example"}}) for n, s in numbered]
     yield fault("hostile-principals.json", lines(*people), event=len(keys))
-    yield fault(
-        "hostile-operations.json", lines(*(good(n, operationName=s) for n, s in numbered)), event=len(keys)
-    )
+    yield fault("hostile-operations.json", lines(*(good(n, operationName=s) for n, s in numbered)), event=len(keys))
     told = [good(n, resultDescription=s, callerIpAddress=s, correlationId=s) for n, s in numbered]
     yield fault("hostile-descriptions.json", lines(*told), event=len(keys))

@@ -184,9 +184,7 @@ def suffered(acts: list[Act]) -> list[Act]:
 
     def is_lost(act: Act) -> bool:
         is_challenge = act.operation == "Authentication"
-        return (
-            act.key in gone and gone[act.key] < act.time < back.get(act.key, COLLECTED) and not is_challenge
-        )
+        return act.key in gone and gone[act.key] < act.time < back.get(act.key, COLLECTED) and not is_challenge
 
     return [replace(act, status=404) if is_lost(act) else act for act in acts]
 

@@ -135,9 +135,7 @@ def _management_claims(actor: Actor) -> Record:
 
 
 def _managed_identity(actor: Actor, subscription: str) -> str:
-    return (
-        f"/subscriptions/{subscription}/resourcegroups/rg-apps/providers/{actor.host_resource}/{actor.name}"
-    )
+    return f"/subscriptions/{subscription}/resourcegroups/rg-apps/providers/{actor.host_resource}/{actor.name}"
 
 
 def request_uri(act: Act, *, with_query: bool) -> str:
@@ -161,9 +159,7 @@ def _object_id(act: Act) -> Record:
         return {}
     versioned = "{version}" in ROUTES[act.operation].path
     family = "secrets" if act.operation.startswith("Secret") else "keys"
-    return {
-        "id": f"https://{act.resource.host}/{family}/{act.key}" + (f"/{act.version}" if versioned else "")
-    }
+    return {"id": f"https://{act.resource.host}/{family}/{act.key}" + (f"/{act.version}" if versioned else "")}
 
 
 def _trust(actor: Actor) -> Record:
@@ -234,6 +230,4 @@ def _time_guid(time: datetime, actor: Actor) -> str:
     node = 0x00005E005300 + card.whole(0, 255)
     skew = card.between(-3, 3)
     ticks = int((time.timestamp() + skew) * 1_000_000) * 10 + _GREGORIAN_TICKS
-    return str(
-        UUID(fields=(ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x9E, 0x9B, node), version=1)
-    )
+    return str(UUID(fields=(ticks & 0xFFFFFFFF, ticks >> 32 & 0xFFFF, ticks >> 48, 0x9E, 0x9B, node), version=1))

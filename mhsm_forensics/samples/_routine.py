@@ -47,9 +47,7 @@ def prod_day(day: Day) -> list[Act]:
         *_governance(day, PROD, PROD_KEYS),
         *nightly_backup(day, PROD, "01:30"),
     ]
-    return acts + (
-        [*_signing(day), *_portal(day), *_command_line(day), *_pipeline(day)] if day.is_workday else []
-    )
+    return acts + ([*_signing(day), *_portal(day), *_command_line(day), *_pipeline(day)] if day.is_workday else [])
 
 
 def dr_day(day: Day) -> list[Act]:
@@ -187,9 +185,7 @@ def new_key(day: Day) -> list[Act]:
     return [
         *challenged(Act(start, PROD, INGRID, "KeyCreate", taken, status=409)),
         *challenged(Act(after(start, 64), PROD, INGRID, "KeyCreate", key)),
-        *challenged(
-            Act(after(start, 130), PROD, INGRID, "RoleAssignmentCreate", scope=scope, job=dice.guid())
-        ),
+        *challenged(Act(after(start, 130), PROD, INGRID, "RoleAssignmentCreate", scope=scope, job=dice.guid())),
         *challenged(Act(after(start, 171), PROD, INGRID, "RoleAssignmentList", scope=scope)),
     ]
 

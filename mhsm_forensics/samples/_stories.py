@@ -36,7 +36,5 @@ def quiet_day() -> dict[str, bytes]:
 
 def _at_fabrikam(acts: Iterable[Act]) -> list[Act]:
     """Return the acts as another organisation's, on its own HSM."""
-    moved = (
-        replace(act, resource=FABRIKAM, actor=replace(act.actor, organisation="fabrikam")) for act in acts
-    )
+    moved = (replace(act, resource=FABRIKAM, actor=replace(act.actor, organisation="fabrikam")) for act in acts)
     return sorted(moved, key=lambda act: act.time)

@@ -63,9 +63,7 @@ def held_back(deliveries: list[Delivery], *, every: int, hours: int, before: dat
     )
 
 
-def delivered_twice(
-    deliveries: list[Delivery], resource: Resource, start: datetime, count: int
-) -> list[Delivery]:
+def delivered_twice(deliveries: list[Delivery], resource: Resource, start: datetime, count: int) -> list[Delivery]:
     """Return the deliveries, *count* lines of a resource from *start* on sent again two hours later."""
     batch = [one for one in deliveries if one.act.resource == resource and one.received >= start][:count]
     again = [replace(one, received=one.received + timedelta(hours=2), fate="duplicate") for one in batch]

@@ -1,0 +1,89 @@
+"""The parts that are being derived, by other processes where that pays."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ..derive import Loaded, load_part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..case import Case, Evidence
+
+    Progress = Callable[[int, int], None]
+
+PART = 64 << 20  # bytes of evidence in one part, about
+ALONE = 32 << 20  # below this, a second process costs more than it gives
+
+
+class Parts:
+    """Evidence dealt into parts, each derived as soon as it is large enough."""
+
+    def __init__(self, case: Case, total: int, progress: Progress | None) -> None:
+        self.staging = case.path / "events" / ".staging"
+        self._case, self._total, self._progress = case, total, progress
+        self._part: list[Evidence] = []
+        self._jobs: list[Callable[[], list[Loaded]]] = []
+        self._executor = _executor() if total > ALONE else None
+        self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        self._done = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to derive."""
+        return bool(self._jobs or self._part)
+
+    def take(self, entries: Iterable[Evidence]) -> None:
+        """Add evidence to the present part, and begin with the part when it is large enough."""
+        for entry in entries:
+            self._part.append(entry)
+            if sum(e.size for e in self._part) >= PART:
+                self._begin()
+
+    def _begin(self) -> None:
+        files = [(entry, self._case.evidence_path(entry)) for entry in self._part]
+        job = (self.staging, f"{self._stamp}-{len(self._jobs):05d}", files)
+        self._jobs.append(self._executor.submit(load_part, *job).result if self._executor else partial(load_part, *job))
+        self._part = []
+
+    def finish(self) -> list[Loaded]:
+        """Wait for all parts; returns what each evidence file gave."""
+        if self._part:
+            self._begin()
+        loaded: list[Loaded] = []
+        for job in self._jobs:
+            loaded += (result := job())
+            self._done += sum(item.evidence.size for item in result)
+            if self._progress:
+                self._progress(self._done, max(self._total, self._done))
+        return loaded
+
+    def stop(self) -> None:
+        """End the other processes; what they wrote is thrown away by the next run."""
+        if self._executor:
+            self._executor.shutdown(wait=True, kill_workers=True)
+
+
+@contextmanager
+def deriving(case: Case, total: int, progress: Progress | None) -> Iterator[Parts]:
+    parts = Parts(case, total, progress)
+    parts.staging.mkdir(parents=True, exist_ok=True)
+    try:
+        yield parts
+    except BaseException:  # Ctrl-C too: nothing goes on in the background
+        parts.stop()
+        raise
+    finally:
+        shutil.rmtree(parts.staging, ignore_errors=True)
+
+
+def _executor() -> Any:
+    from loky import get_reusable_executor
+
+    return get_reusable_executor(max_workers=os.cpu_count() or 1, timeout=10)
