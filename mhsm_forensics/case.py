@@ -11,7 +11,7 @@ import getpass
 import hashlib
 import json
 import os
-import socket
+import platform
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
@@ -390,6 +390,6 @@ def _evidence_schema(names: list[str]) -> pa.Schema:
 
 def _who() -> str:
     try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
+        return f"{getpass.getuser()}@{platform.node()}"
     except (OSError, KeyError):  # a container without a user database
         return f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"

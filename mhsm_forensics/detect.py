@@ -76,7 +76,7 @@ def looked_for(events: Any, findings: pd.DataFrame) -> pd.DataFrame:
     ``vocabulary`` (``documented``: every name has a source for Managed HSM; ``expected``: some have one for key vaults
     or the REST interface only; ``unseen``: one has none; ``any name``: the rule goes by no name), ``rows_examined``
     (events of these names, or of the same class under any name),
-    ``findings`` (count), ``first_time``, ``last_time`` (UTC, of all events); one row per rule, in the order of the rules.
+    ``findings`` (count), ``first_time``, ``last_time`` (UTC, of all events); one row per rule, in their order.
     """
     asked = analyse.outcomes(events)
     first, last = asked["first_time"].min(), asked["last_time"].max()

@@ -95,7 +95,8 @@ def _spans(events: Events) -> pd.DataFrame:
     hours = analyse.hourly(events)
     counted = hours.groupby("hsm", dropna=False, as_index=False)["events"].sum()
     times = events.df(["hsm", "time"]).groupby("hsm", dropna=False)["time"].agg(["min", "max"]).reset_index()
-    return counted.merge(times.rename(columns={"min": "first_time", "max": "last_time"}), on="hsm")
+    spans: pd.DataFrame = counted.merge(times.rename(columns={"min": "first_time", "max": "last_time"}), on="hsm")
+    return spans
 
 
 def _touching(

@@ -182,6 +182,14 @@ def test_a_quiet_day_raises_nothing_grave(quiet_day: Case, tmp_path: Path):
     text = words(report.write(quiet_day, tmp_path / "quiet.html", generated=NOON))
 
     assert not re.search(r"\d (critical|high)", text.partition("Executive summary")[0])
+    assert not re.search(r"Root of trust: [a-z ]+ Yes", text)
+
+
+def test_one_day_is_too_short_to_rule_anything_out(quiet_day: Case, tmp_path: Path):
+    text = words(report.write(quiet_day, tmp_path / "quiet.html", generated=NOON))
+
+    assert "Root of trust: security domain Cannot tell" in text
+    assert "too short to tell a silence from a quiet hour" in text
 
 
 def test_an_empty_case_has_a_report(empty: Case, tmp_path: Path):

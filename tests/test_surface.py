@@ -44,7 +44,7 @@ def test_an_unknown_name_is_an_attribute_error():
         mf.no_such_room  # noqa: B018
 
 
-@pytest.mark.parametrize("function", public_functions())
+@pytest.mark.parametrize("function", list(public_functions()))
 def test_public_functions_are_documented_annotated_and_easy_to_call(function):
     signature = inspect.signature(function)
     positional = [p for p in signature.parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]

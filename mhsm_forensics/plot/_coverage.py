@@ -64,7 +64,9 @@ def coverage(
     note = "Each hour against the usual number of events for that hour and kind of day.   " + "  ".join(
         swatch(colour, _STATES[state]) for state, colour in _colours(look).items() if (runs["state"] == state).any()
     )
-    labels = [f"{safe(hsm, limit=26)}  <span style='color:{look.faint}'>{1 - silent[hsm]:.1%}</span>" for hsm in lane]
+    judged = rows["state"].ne("no_history").groupby(rows["hsm"]).any()
+    shares = {hsm: f"{1 - silent[hsm]:.1%}" if judged[hsm] else "" for hsm in lane}
+    labels = [f"{safe(hsm, limit=26)}  <span style='color:{look.faint}'>{shares[hsm]}</span>" for hsm in lane]
     return figure(
         [*_strips(runs, lane, look, zone), *second_axis(zone)],
         look,

@@ -1,6 +1,5 @@
 """Text from the log, made fit to be drawn: what is invisible shows, what is markup stays text."""
 
-import html
 import unicodedata
 from typing import Final
 
@@ -9,6 +8,8 @@ import pandas as pd
 from ..text import middle_cut, visible
 
 NOBODY: Final = "no identity"
+# plotly knows few entities by name (not &quot;), and all by number.
+_ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&#34;", "'": "&#39;", "$": "&#36;"}
 
 
 def safe(text: object, *, limit: int = 60) -> str:
@@ -19,12 +20,12 @@ def safe(text: object, *, limit: int = 60) -> str:
     Examples
     --------
     >>> safe("<a href='//x'>%{y}$")
-    '&lt;a href=&#x27;//x&#x27;&gt;%&#123;y}&#36;'
+    '&lt;a href=&#39;//x&#39;&gt;%&#123;y}&#36;'
     """
     whole = "" if text is None or text is pd.NA or text is pd.NaT else str(text)
     # Cut before as well: a megabyte of control characters must not be spelled out first.
     shown = middle_cut(visible(middle_cut(whole, limit)), limit)
-    return _isolated(html.escape(shown, quote=True).replace("$", "&#36;").replace("%{", "%&#123;"))
+    return _isolated("".join(_ENTITIES.get(c, c) for c in shown).replace("%{", "%&#123;"))
 
 
 def name(text: object, *, limit: int = 27) -> str:

@@ -1,6 +1,8 @@
 -- Operations that nobody had asked for in the first :days days of the evidence: the first day of each.
 WITH firsts AS (
-  SELECT lower(operation) AS name, min(t) AS first_t FROM events WHERE operation IS NOT NULL GROUP BY lower(operation)
+  SELECT lower(operation) AS name, min(t) AS first_t FROM events
+  WHERE operation IS NOT NULL AND coalesce(operation_class, '') <> 'authentication'
+  GROUP BY lower(operation)
 ), late AS (
   SELECT name, first_t FROM firsts WHERE first_t - (SELECT min(t) FROM events) >= :days * 86400e6
 )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..text import plural, visible
 from ._document import Answer, Answers, Sentence, Writer
+from ._gather import GRAVE
 
 if TYPE_CHECKING:
     from ._gather import Answers as Gathered
@@ -113,7 +114,7 @@ def _roots(found: Gathered, writer: Writer) -> tuple[Answer, ...]:
 def _root(found: Gathered, writer: Writer, classes: set[str]) -> tuple[tuple[Sentence, ...], str]:
     acts = found.moments[found.moments["operation_class"].isin(classes) & found.moments["outcome"].isin(_DONE)]
     routine = {event_id for ids in found.routine["event_ids"] for event_id in ids}
-    grave = set(found.grave["finding_id"])
+    grave = set(found.alarms.loc[found.alarms["severity"].isin(GRAVE), "finding_id"])
     told, usual, affected = [], 0, False
     for _, act in acts.iterrows():
         refs = found.findings_of(list(act["event_ids"]))
@@ -152,7 +153,9 @@ def _blind_spots(found: Gathered) -> str:
     """Say what keeps the evidence from proving an absence; "" if nothing does."""
     rejects = int(found.case.accounting["reject"].iloc[0])
     unknown = 0 if found.unknown.empty else int(found.unknown["events"].sum())
+    unjudged = found.coverage.groupby("hsm")["state"].agg(lambda states: states.eq("no_history").all())
     parts = [
+        "the log is too short to tell a silence from a quiet hour" if unjudged.any() or unjudged.empty else "",
         f"the log is interrupted ({plural(len(found.gaps), 'silence')})" if len(found.gaps) else "",
         f"not every line could be read ({plural(rejects, 'reject')})" if rejects else "",
         f"not every operation name is known ({plural(unknown, 'event')})" if unknown else "",

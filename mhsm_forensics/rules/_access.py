@@ -142,7 +142,7 @@ RULES: Final = (
         "that can write backups elsewhere. What was changed is not in this log.",
         benign="New tags, a scaling change, a deployment.",
         next_step="Read the activity log of the subscription for the same minute: az monitor activity-log list "
-        "--resource-id ID --start-time TIME. If it was deleted: az keyvault recover --hsm-name HSM before it is purged.",
+        "--resource-id ID --start-time TIME. If deleted: az keyvault recover --hsm-name HSM before it is purged.",
         operations=("ManagedHsmPut", "ManagedHsmPatch", "ManagedHsmDelete", "ManagedHsmPurge"),
         classes=("management", "network"),
         reference=_DOCS + "logging (T1686.001 was T1562.007 before ATT&CK v19)",

@@ -101,12 +101,11 @@ def _newcomers(found: Material) -> Iterator[Hit]:
 
 def _unknown(found: Material) -> Iterator[Hit]:
     rows = found.flagged(engine.query(found.events, "detect_unknown"))
-    for _, group in rows.groupby(["operation", "class_by_uri"], dropna=False, sort=False):
-        by_uri = group["class_by_uri"].iloc[0]
-        said = names(group["operation"]) + ("" if pd.isna(by_uri) else f", by its URI {by_uri.replace('_', ' ')}")
+    for by_uri, group in rows.groupby("class_by_uri", dropna=False, sort=False):
+        said = "their URI says nothing either" if pd.isna(by_uri) else f"by their URI {str(by_uri).replace('_', ' ')}"
         callers = group["principal"].nunique()
-        more = f"; by {callers:,} principals in all" if callers > 1 else ""
-        what = f"Operation that no source knows ({said}), {times(len(group))}"
+        more = f"; {callers:,} principals in all" if callers > 1 else ""
+        what = f"Operations that no source knows ({names(group['operation'])}; {said}), {times(len(group))}"
         yield Hit(title(what, group, more=more), "low", "low", group)
 
 
@@ -178,7 +177,8 @@ RULES: Final = (
         "removes the diagnostic setting is not seen here, and neither is what they do next.",
         benign="The callers were down, delivery of logs failed, or files are missing from this evidence.",
         next_step="Read the activity log for Microsoft.Insights/diagnosticSettings/delete before the silence, and "
-        "compare with the HSM's metrics (ServiceApiHit) in it: az monitor metrics list --resource ID --metric ServiceApiHit.",
+        "compare with the HSM's metrics (ServiceApiHit) in it: az monitor metrics list --resource ID "
+        "--metric ServiceApiHit.",
         operations=(),
         classes=(),
         reference=_DOCS + "logging (T1685.002 was T1562.008 before ATT&CK v19)",
@@ -290,7 +290,7 @@ RULES: Final = (
     ),
     Rule(
         id="unknown-operation",
-        title="Operation that no source knows",
+        title="Operations that no source knows",
         severity="low",
         confidence="low",
         techniques=(),

@@ -174,7 +174,7 @@ RULES: Final = (
         "the security domain it restores to another HSM.",
         benign="A manual backup before maintenance or a restore test, or a new backup job in its first days.",
         next_step="Look for the folder mhsm-NAME-YYYYMMDDhhmmss (the time of this event) in the logs of the storage "
-        "accounts you own. If no account of yours received it at that minute, it left. Revoke the SAS or identity used.",
+        "accounts you own. If no account of yours received it at that minute, it left. Revoke the SAS or identity.",
         operations=("BackupCreate",),
         classes=("hsm_backup",),
         reference=_DOCS + "backup-restore",
@@ -251,7 +251,8 @@ RULES: Final = (
         techniques=(),
         why="The same principal rotates keys from the same address on several days.",
         benign="This is the benign case: rotation by automation.",
-        next_step="Confirm once that the automation is yours: az keyvault key rotation-policy show --hsm-name HSM --name KEY.",
+        next_step="Confirm once that the automation is yours: az keyvault key rotation-policy show --hsm-name HSM "
+        "--name KEY.",
         operations=("KeyRotate", "KeyRotateIfDue"),
         classes=("key_lifecycle",),
         reference=_DOCS + "key-rotation",
