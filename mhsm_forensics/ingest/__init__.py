@@ -85,14 +85,15 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
         sources = found.sources + (find(resumed).sources if resumed else ())
         total = sum(source.path.stat().st_size for source in sources)
         with deriving(case, total, progress) as parts:
-            parts.take(entry for entry in case.manifest.evidence if entry.fates is None)
+            unfinished = [entry for entry in case.manifest.evidence if entry.fates is None]
+            parts.take(unfinished)
             new, had = _acquire(case, sources, parts, in_place=in_place)
             if new:
                 write_manifest(case.path, replace(case.manifest, evidence=(*case.manifest.evidence, *new)))
             if parts.any:
                 case = settle(open_case(case.path), parts)
         (case.path / ".adding.json").unlink(missing_ok=True)
-    ids = {entry.evidence_id for entry in new}
+    ids = {entry.evidence_id for entry in [*unfinished, *new]}
     return Added(case, tuple(e for e in case.manifest.evidence if e.evidence_id in ids), tuple(had), found.left_out,
                  tuple(map(str, resumed)))  # fmt: skip
 

@@ -32,7 +32,7 @@ class Parts:
         self._jobs: list[Callable[[], list[Loaded]]] = []
         self._executor = _executor() if total > ALONE else None
         self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        self._done = 0
+        self._taken = self._derived = 0  # bytes
 
     @property
     def any(self) -> bool:
@@ -43,6 +43,8 @@ class Parts:
         """Add evidence to the present part, and begin with the part when it is large enough."""
         for entry in entries:
             self._part.append(entry)
+            self._taken += entry.size
+            self._tell()
             if sum(e.size for e in self._part) >= PART:
                 self._begin()
 
@@ -59,10 +61,15 @@ class Parts:
         loaded: list[Loaded] = []
         for job in self._jobs:
             loaded += (result := job())
-            self._done += sum(item.evidence.size for item in result)
-            if self._progress:
-                self._progress(self._done, max(self._total, self._done))
+            self._derived += sum(item.evidence.size for item in result)
+            self._tell()
         return loaded
+
+    def _tell(self) -> None:
+        """Report the bytes that are done: half of the work is to take them in, half to derive their events."""
+        done = (self._taken + self._derived) // 2
+        if self._progress:
+            self._progress(done, max(self._total, done))
 
     def stop(self) -> None:
         """End the other processes; what they wrote is thrown away by the next run."""
