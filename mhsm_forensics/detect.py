@@ -104,7 +104,7 @@ def to_markdown() -> str:
         f"| [`{rule.id}`](#{rule.id}) | {rule.title} | {rule.severity} | {rule.confidence} | {_techniques(rule)} |\n"
         for rule in RULES
     ]
-    note = "\nSeverity is the usual one: it rises with a new address, client or principal, and falls without history.\n"
+    note = "\nSeverity is the usual one: it rises with a new address or principal, and falls without history.\n"
     return head + "".join(lines) + note + "".join(map(_section, RULES))
 
 

@@ -95,13 +95,34 @@ WITH counts AS (
   JOIN sums a ON a.hsm = x.hsm AND a.h = CAST(floor(x.start_t / 3600e6) AS BIGINT)
   JOIN sums b ON b.hsm = x.hsm AND b.h = CAST(floor(x.end_t / 3600e6) AS BIGINT)
 ), odd AS (
-  SELECT *, CAST(floor(middle_t / 86400e6) AS BIGINT) AS day, middle_t % 86400000000 AS clock_t
+  SELECT
+    *,
+    CAST(floor(middle_t / 86400e6) AS BIGINT) AS day,
+    middle_t % 86400000000 AS clock_t,
+    row_number() OVER (PARTITION BY hsm ORDER BY micros DESC, start_t) AS place
   FROM judged
   WHERE chance < 1e-2
+), weeks AS (
+  SELECT hsm, greatest(3e0, 1e0 + floor(count(DISTINCT day) / 7e0)) AS often FROM days WHERE day_events > 0 GROUP BY hsm
+), rhythm AS (
+  -- outages do not excuse each other, but what happens once a week is a rhythm, however odd each time
+  SELECT
+    o.hsm,
+    max(CASE WHEN o.place = w.often THEN o.micros END) AS at_place,
+    max(CASE WHEN o.place = w.often + 1 THEN o.micros END) AS after_place
+  FROM odd o
+  JOIN weeks w ON w.hsm = o.hsm
+  GROUP BY o.hsm
+), rare AS (
+  SELECT o.*, coalesce(CASE WHEN o.place <= w.often THEN y.after_place ELSE y.at_place END, 0) AS rhythm
+  FROM odd o
+  JOIN weeks w ON w.hsm = o.hsm
+  JOIN rhythm y ON y.hsm = o.hsm
+  WHERE o.micros > 2e0 * coalesce(CASE WHEN o.place <= w.often THEN y.after_place ELSE y.at_place END, 0)
 ), same_clock AS (
   -- the same moment on every other day of that kind
   SELECT o.hsm, o.start_t, d.day * 86400000000 + o.clock_t AS moment_t
-  FROM odd o
+  FROM rare o
   JOIN (SELECT DISTINCT hsm, day, weekend FROM days) d ON d.hsm = o.hsm AND d.day <> o.day
     AND d.weekend = CASE WHEN (o.day + 3) % 7 >= 5 THEN 1 ELSE 0 END
 ), ordinary AS (
@@ -109,26 +130,11 @@ WITH counts AS (
   FROM same_clock c
   JOIN judged q ON q.hsm = c.hsm AND q.chance >= 1e-2 AND q.start_t <= c.moment_t AND q.end_t > c.moment_t
   GROUP BY c.hsm, c.start_t
-), ranked AS (
-  SELECT
-    o.hsm,
-    o.start_t,
-    q.micros,
-    row_number() OVER (PARTITION BY o.hsm, o.start_t ORDER BY q.micros DESC, q.start_t) AS place,
-    w.weeks
-  FROM odd o
-  JOIN odd q ON q.hsm = o.hsm AND q.start_t <> o.start_t
-  JOIN (SELECT hsm, floor(count(DISTINCT day) / 7e0) AS weeks FROM days WHERE day_events > 0 GROUP BY hsm) w
-    ON w.hsm = o.hsm
-), rhythm AS (
-  -- outages do not excuse each other, but what happens once a week is a rhythm, however odd each time
-  SELECT hsm, start_t, max(micros) AS longest FROM ranked WHERE place > weeks AND place > 2 GROUP BY hsm, start_t
 ), reported AS (
-  SELECT o.*, greatest(coalesce(r.longest, 0), coalesce(y.longest, 0)) AS longest
-  FROM odd o
+  SELECT o.*, greatest(coalesce(r.longest, 0), o.rhythm) AS longest
+  FROM rare o
   LEFT JOIN ordinary r ON r.hsm = o.hsm AND r.start_t = o.start_t
-  LEFT JOIN rhythm y ON y.hsm = o.hsm AND y.start_t = o.start_t
-  WHERE o.micros > 1.5e0 * coalesce(r.longest, 0) AND o.micros > 2e0 * coalesce(y.longest, 0)
+  WHERE o.micros > 1.5e0 * coalesce(r.longest, 0)
 ), last_events AS (
   SELECT r.hsm, r.start_t, max(e.event_id) AS last_event_id
   FROM reported r

@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..errors import InputError
+from ..case import record_custody, sha256_of
+from ..errors import CaseError, InputError
 from . import _content, _html
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ __all__ = ["write"]
 
 
 def write(case: Case, path: Path, *, title: str | None = None, generated: datetime | None = None) -> Path:
-    """Write the report of a case as one HTML file, and return its path.
+    """Write the report of a case as one HTML file, record it in the chain of custody, and return its path.
 
     Parameters
     ----------
@@ -39,12 +40,20 @@ def write(case: Case, path: Path, *, title: str | None = None, generated: dateti
     ------
     InputError
         *generated* names no zone.
+    CaseError
+        The file can't be written.
     """
     moment = generated or datetime.now(UTC)
     if moment.tzinfo is None:
         raise InputError.naive_time(str(moment))
     page = _html.render(_content.report(case, title=title, generated=moment.astimezone(UTC)))
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".new")
-    temporary.write_text(page, encoding="utf-8", newline="\n")
-    return temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+    except OSError as problem:
+        raise CaseError.unwritable(path, problem) from problem
+    written = temporary.replace(path)
+    about = {"path": str(path.resolve()), "sha256": sha256_of(path), "generated": moment.isoformat()}
+    record_custody(case.path, "reported", about)
+    return written

@@ -26,13 +26,6 @@ QUESTIONS: Final = (
     "keys",
     "unknown_operations",
 )
-_ROWS: Final = """
-SELECT event_id, time, hsm, operation, outcome, http_status, principal, caller_ip, key_name, client_info
-FROM events
-WHERE event_id IN (SELECT unnest(CAST(:event_ids AS VARCHAR[])))
-ORDER BY t, event_id
-LIMIT :most
-"""
 ROWS_PER_FINDING: Final = 10
 
 
@@ -123,6 +116,6 @@ def _rows(case: Case, alarms: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the first few events of every alarm, in the order of time."""
     ids = zip(alarms["finding_id"], alarms["event_ids"], strict=True)
     return {
-        str(finding_id): engine.run(case.events, _ROWS, event_ids=list(event_ids), most=ROWS_PER_FINDING)
+        str(finding_id): engine.query(case.events, "event_rows", event_ids=list(event_ids), most=ROWS_PER_FINDING)
         for finding_id, event_ids in ids
     }

@@ -153,9 +153,10 @@ def _blind_spots(found: Gathered) -> str:
     """Say what keeps the evidence from proving an absence; "" if nothing does."""
     rejects = int(found.case.accounting["reject"].iloc[0])
     unknown = 0 if found.unknown.empty else int(found.unknown["events"].sum())
-    unjudged = found.coverage.groupby("hsm")["state"].agg(lambda states: states.eq("no_history").all())
+    judged = found.coverage.loc[found.coverage["state"] != "no_history", "hsm"]
+    unjudged = found.coverage.empty or bool(set(found.coverage["hsm"]) - set(judged))
     parts = [
-        "the log is too short to tell a silence from a quiet hour" if unjudged.any() or unjudged.empty else "",
+        "the log is too short to tell a silence from a quiet hour" if unjudged else "",
         f"the log is interrupted ({plural(len(found.gaps), 'silence')})" if len(found.gaps) else "",
         f"not every line could be read ({plural(rejects, 'reject')})" if rejects else "",
         f"not every operation name is known ({plural(unknown, 'event')})" if unknown else "",

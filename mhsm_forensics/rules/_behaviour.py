@@ -123,7 +123,7 @@ def _silence(found: Material) -> Iterator[Hit]:
 
 def names(values: pd.Series[str]) -> str:
     """Name a few, each once, and count the rest."""
-    found = list(dict.fromkeys(visible(value, limit=60) or "no name" for value in values))
+    found = [visible(value, limit=60) or "no name" for value in values.unique()]
     more = f" … {len(found) - _NAMED} more" if len(found) > _NAMED else ""
     return ", ".join(found[:_NAMED]) + more
 

@@ -170,12 +170,13 @@ def who(rows: pd.DataFrame) -> str:
 
 def where(rows: pd.DataFrame) -> str:
     """Address, and whether it is new for the principal."""
-    address = visible(rows["caller_ip"].iloc[0], limit=60)
-    if not address:
+    addresses = rows["caller_ip"].dropna().unique()
+    if not len(addresses):
         return ""
-    news = [word for flag, word in (("new_address", "address"), ("new_client", "client"))
-            if flag in rows and rows[flag].any()]  # fmt: skip
-    return f" from {address}" + (f" (new {' and '.join(news)} for it)" if news else "")
+    flags = (("new_address", "address"), ("new_client", "client"))
+    news = " and ".join(word for flag, word in flags if flag in rows and rows[flag].any())
+    others = f" and {times(len(addresses) - 1, 'other address')}" if len(addresses) > 1 else ""
+    return f" from {visible(addresses[0], limit=60)}{others}" + (f" (new {news} for it)" if news else "")
 
 
 def on(rows: pd.DataFrame) -> str:
