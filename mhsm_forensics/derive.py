@@ -6,6 +6,8 @@ are out of scope. Duplicates are still in it: they are known only when the whole
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,12 +54,24 @@ class Loaded:
 def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> list[Loaded]:
     """Write the events, rejects and records out of scope of some files as one part."""
     loaded = {entry.evidence_id: Loaded(entry) for entry, _ in files}
-    with _Writers(staging, name) as writers:
+    with _no_cycles(), _Writers(staging, name) as writers:
         for batch, runs in _larger(files, loaded):
             found = normalise(batch, runs)
             writers.write(found)
             _count(loaded, found)
     return list(loaded.values())
+
+
+@contextmanager
+def _no_cycles() -> Iterator[None]:
+    """Don't look for cycles among millions of records that refer to nothing; it took a tenth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _larger(files: list[tuple[Evidence, Path]], loaded: dict[str, Loaded]) -> Iterator[tuple[Batch, list[Run]]]:

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 PART = 64 << 20  # bytes of evidence in one part, about
+# Blocks of some megabytes come and go all the time: glibc is to keep them, and not to ask the kernel for
+# fresh, zeroed pages each time. The workers do no algebra either.
+_WORKER = {
+    "MALLOC_MMAP_THRESHOLD_": str(512 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(512 << 20),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
 ALONE = 32 << 20  # below this, a second process costs more than it gives
 
 
@@ -93,4 +102,4 @@ def deriving(case: Case, total: int, progress: Progress | None) -> Iterator[Part
 def _executor() -> Any:
     from loky import get_reusable_executor
 
-    return get_reusable_executor(max_workers=os.cpu_count() or 1, timeout=10)
+    return get_reusable_executor(max_workers=os.cpu_count() or 1, timeout=10, env=_WORKER)

@@ -33,7 +33,6 @@ __all__ = ["Normalised", "Run", "address_of", "caller_of", "event_id", "normalis
 _T = TypeVar("_T")
 _MANAGED_HSM = "managedhsms"
 _REMEMBERED = 1 << 16
-_LARGEST = 1 << 62
 
 
 @lru_cache(_REMEMBERED)
@@ -131,7 +130,7 @@ def _events(batch: Batch, ticks: np.ndarray, evidence: list[Evidence], files: np
     answers = [r.httpStatusCode for r in records]
     operations = [r.operationName for r in records]
     callers = _Facts(
-        [[bytes(r.identity) for r in records], operations, answers, [r.TenantId for r in records]], _caller
+        [list(map(bytes, [r.identity for r in records])), operations, answers, [r.TenantId for r in records]], _caller
     )
     requests = _Facts(_asked(records, operations, answers), _request)
     addresses = _Facts([[r.callerIpAddress for r in records]], _address)
@@ -162,7 +161,7 @@ def _is_challenge(r: Record) -> bool:
 def _asked(records: list[Record], operations: list[Any], answers: list[Any]) -> list[list[Any]]:
     """Return the fields of `Asked`, column by column."""
     return [
-        operations, [bytes(r.properties) for r in records], [r.clientInfo for r in records],
+        operations, list(map(bytes, [r.properties for r in records])), [r.clientInfo for r in records],
         [r.requestUri for r in records], answers, [r.resultSignature for r in records],
         [r.subnetId for r in records], [r.PoolName for r in records], [r.operationVersion for r in records],
     ]  # fmt: skip
@@ -224,18 +223,14 @@ class _Facts(Generic[_T]):
     """What each distinct combination of values says, and which of them each row has."""
 
     def __init__(self, columns: Sequence[Sequence[Any]], make: Callable[[tuple[Any, ...]], _T]) -> None:
-        combined, size = np.zeros(len(columns[0]), "int64"), 1
-        for column in columns:
-            codes, count = _codes(column)
-            if size * count > _LARGEST:
-                combined = np.unique(combined, return_inverse=True)[1]
-                size = len(combined)
-            if count > 1:
-                combined, size = combined * count + codes, size * count
-        firsts, rows = np.unique(combined, return_index=True, return_inverse=True)[1:]
-        self.facts = [make(tuple(column[first] for column in columns)) for first in firsts.tolist()]
-        self.index: list[int] = rows.tolist()
-        self._rows = pa.array(rows, pa.int32())
+        count = len(columns[0])
+        firsts: dict[tuple[Any, ...], int] = {}  # combination → the row that has it first
+        codes = np.fromiter(map(firsts.setdefault, zip(*columns, strict=True), range(count)), "int64", count)
+        number = np.zeros(count, "int32")
+        number[list(firsts.values())] = np.arange(len(firsts))
+        self.facts = [make(key) for key in firsts]
+        self.index: list[int] = number[codes].tolist()
+        self._rows = pa.array(self.index, pa.int32())
 
     def columns(self, kind: type) -> dict[str, pa.Array]:
         """Every field of the facts as a column of the rows."""
@@ -267,21 +262,6 @@ def _places(batch: Batch, evidence: list[Evidence], files: np.ndarray) -> dict[s
 
 def _named(of: pa.Array, names: list[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(of, pa.array(names, pa.string()))
-
-
-def _codes(column: Sequence[Any]) -> tuple[np.ndarray, int]:
-    """Number the distinct values of a column; None is one of them."""
-    first = next((value for value in column if value is not None), None)
-    if first is None:
-        return np.zeros(len(column), "int64"), 1
-    if isinstance(first, str):
-        try:
-            encoded = pa.array(column, pa.string()).dictionary_encode()
-            return encoded.indices.fill_null(len(encoded.dictionary)).to_numpy(), len(encoded.dictionary) + 1
-        except pa.ArrowTypeError:
-            pass  # text and numbers in one column
-    distinct: dict[Any, int] = {}  # long bytes too: Arrow would copy them all, to keep a few
-    return np.array([distinct.setdefault(value, len(distinct)) for value in column]), len(distinct)
 
 
 def _event_ids(batch: Batch, evidence_ids: pa.Array) -> pa.Array:
