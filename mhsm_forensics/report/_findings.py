@@ -22,7 +22,7 @@ _ROWS = (
     Col("http_status", "Status", "code"),
     Col("key_name", "Key"),
     Col("caller_ip", "Address", "code"),
-    Col("client_info", "Client"),
+    Col("client", "Client"),
     Col("event_id", "Event id", "code"),
 )
 

@@ -116,6 +116,6 @@ def _rows(case: Case, alarms: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the first few events of every alarm, in the order of time."""
     ids = zip(alarms["finding_id"], alarms["event_ids"], strict=True)
     return {
-        str(finding_id): engine.query(case.events, "event_rows", event_ids=list(event_ids), most=ROWS_PER_FINDING)
+        str(finding_id): engine.query(case.events, "event_rows", event_ids=list(event_ids)).head(ROWS_PER_FINDING)
         for finding_id, event_ids in ids
     }
