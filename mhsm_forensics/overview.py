@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import analyse, detect
+from . import analyse, detect, engine
 from .case import FATES, Case, utc_now
 from .export import rows_of
 
@@ -58,7 +58,7 @@ def overview(
     window = case.events.within(start, end, names)
     return Overview(
         case, window, start, end,
-        hsms=_spans(window),
+        hsms=engine.query(window, "hsms"),
         gaps=_touching(analyse.gaps(case.events), "start", "end", start, end, names),
         outcomes=analyse.outcomes(window),
         principals=analyse.principals(window),
@@ -79,24 +79,15 @@ def as_json(answer: Overview) -> dict[str, Any]:
         "window": {"from": _iso(answer.start), "to": _iso(answer.end)},
         "first_time": min((hsm["first_time"] for hsm in hsms), default=None),
         "last_time": max((hsm["last_time"] for hsm in hsms), default=None),
-        "hsms": hsms,
+        "hsms": [hsm["hsm"] for hsm in hsms],
         "accounting": fates,
-        "coverage": {"gaps": silent},
+        "coverage": {"hsms": hsms, "gaps": silent},
         "outcomes": {name: int(count) for name, count in totals.items()},
         "operations": rows_of(answer.outcomes),
         "unknown_operations": rows_of(answer.unknown),
         "principals": rows_of(answer.principals),
         "findings": rows_of(answer.findings),
     }
-
-
-def _spans(events: Events) -> pd.DataFrame:
-    """First and last event of each managed HSM, and how many there are."""
-    hours = analyse.hourly(events)
-    counted = hours.groupby("hsm", dropna=False, as_index=False)["events"].sum()
-    times = events.df(["hsm", "time"]).groupby("hsm", dropna=False)["time"].agg(["min", "max"]).reset_index()
-    spans: pd.DataFrame = counted.merge(times.rename(columns={"min": "first_time", "max": "last_time"}), on="hsm")
-    return spans
 
 
 def _touching(

@@ -67,6 +67,7 @@ def test_what_happened_as_json_is_one_object(case):
         "findings",
     } <= set(answer)
     assert {gap["hsm"] for gap in answer["coverage"]["gaps"]} == {"contoso-hsm-prod", "contoso-hsm-dr"}
+    assert answer["hsms"] == ["contoso-hsm-dr", "contoso-hsm-prod"]
     assert answer["findings"][0]["severity"] == "critical"
     assert answer["findings"][0]["event_ids"]
 
@@ -76,7 +77,7 @@ def test_a_window_is_echoed_in_utc(case):
 
     assert "from 2026-03-16T00:00:00Z up to 2026-03-17T00:00:00Z" in done.stderr
     answer = json.loads(done.stdout)
-    assert sum(row["events"] for row in answer["hsms"]) < 5605
+    assert sum(row["events"] for row in answer["coverage"]["hsms"]) < 5605
 
 
 @pytest.mark.parametrize("form", ["table", "json", "csv"])
