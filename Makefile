@@ -29,6 +29,7 @@ lab: setup
 	$(BIN)/python -m mhsm_forensics lab
 
 bench: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pysimdjson==7.0.2
 	$(BIN)/python benchmarks/ingest.py
 
 docs: setup

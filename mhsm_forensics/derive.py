@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .evidence import blocks
-from .load import Batch, records
-from .normalise import Normalised, Run, normalise
+from .load import records
+from .normalise import Normalised, Normaliser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 TABLES = ("events", "out_of_scope", "rejects")
 
-_BATCH = 1 << 15  # records held at once
 _ROWS = 1 << 16  # rows of a row group
 _REJECTS = 1024  # rejects held at once: each may be 64 KB
 
@@ -55,11 +54,23 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
     """Write the events, rejects and records out of scope of some files as one part."""
     loaded = {entry.evidence_id: Loaded(entry) for entry, _ in files}
     with _no_cycles(), _Writers(staging, name) as writers:
-        for batch, runs in _larger(files, loaded):
-            found = normalise(batch, runs)
-            writers.write(found)
-            _count(loaded, found)
+        held = Normaliser()
+        for entry, path in files:
+            for batch in records(blocks(path, entry.member)):
+                held.take(batch, entry)
+                loaded[entry.evidence_id].blank += batch.blank
+                loaded[entry.evidence_id].torn = batch.torn
+                if held.rows >= _ROWS or held.rejects >= _REJECTS:
+                    _pass_on(held, writers, loaded)
+                    held = Normaliser()
+        _pass_on(held, writers, loaded)
     return list(loaded.values())
+
+
+def _pass_on(held: Normaliser, writers: _Writers, loaded: dict[str, Loaded]) -> None:
+    found = held.finish()
+    writers.write(found)
+    _count(loaded, found)
 
 
 @contextmanager
@@ -72,21 +83,6 @@ def _no_cycles() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-def _larger(files: list[tuple[Evidence, Path]], loaded: dict[str, Loaded]) -> Iterator[tuple[Batch, list[Run]]]:
-    """Join the batches of small files: what is distinct in them is then taken apart once for all."""
-    held, runs = Batch(), []
-    for entry, path in files:
-        for batch in records(blocks(path, entry.member)):
-            held.extend(batch)
-            runs.append(Run(entry, len(batch.records), len(batch.rejects)))
-            loaded[entry.evidence_id].blank += batch.blank
-            loaded[entry.evidence_id].torn = batch.torn
-            if len(held.records) >= _BATCH or len(held.rejects) >= _REJECTS:
-                yield held, runs
-                held, runs = Batch(), []
-    yield held, runs
 
 
 def _count(loaded: dict[str, Loaded], found: Normalised) -> None:

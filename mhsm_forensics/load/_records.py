@@ -73,6 +73,13 @@ class Batch:
         """Where a record's bytes are."""
         return Place(self.lines[index], self.offsets[index], len(self.data[index]), self.nth[index])
 
+    def only(self, indices: Iterable[int]) -> Batch:
+        """Return a batch of some of the records; rejects and blanks stay behind."""
+        chosen = list(indices)
+        columns = (self.records, self.data, self.lines, self.offsets, self.nth)
+        records, data, lines, offsets, nth = ([column[i] for i in chosen] for column in columns)
+        return Batch(records, data, lines, offsets, nth)  # type: ignore[arg-type]
+
     def extend(self, other: Batch) -> None:
         """Append what another batch accounts for."""
         for name in ("records", "data", "lines", "offsets", "nth", "rejects"):

@@ -33,9 +33,11 @@ class Asked(NamedTuple):
     request_uri: str | None
     http_status: str | float | None
     signature: str | float | None
+    result_type: str | None
     subnet_id: str | None
     pool_name: str | None
     version: str | float | None
+    route: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Request:
     class_by_uri: str | None
     outcome: str
     http_status: int | None
+    result_type: str | None
     result_signature: str | None
     client_info: str | None
     client: str | None
@@ -83,6 +86,7 @@ class Request:
     trusted_service: str | None
     tls_version: str | None
     pool_name: str | None
+    route: str
     properties_json: str | None
     digest: str  # of what every route keeps of the request, for record_id
 
@@ -107,6 +111,7 @@ def request_of(asked: Asked) -> Request:
         class_by_uri=known.class_by_uri,
         outcome=outcome_of(status, asked.signature),
         http_status=status,
+        result_type=asked.result_type,
         result_signature=_text(asked.signature),
         client_info=info,
         client=client.client,
@@ -127,6 +132,7 @@ def request_of(asked: Asked) -> Request:
         trusted_service=_text(held.get("trustedservice")),
         tls_version=_text(held.get("tlsversion")),
         pool_name=_text(asked.pool_name) or _text(held.get("poolname")) or _text(held.get("hsmpoolresourceid")),
+        route=asked.route,
         properties_json=text,
         digest=hashlib.sha256(
             repr((asked.operation, status, info, host, path, sorted(query.items()))).encode()

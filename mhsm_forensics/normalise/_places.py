@@ -1,0 +1,43 @@
+"""Where a row's bytes are: ids that stay the same, and rejects with what was rejected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .. import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..case import Evidence
+    from ..load import Place, Reject
+
+
+def event_id(evidence: Evidence, place: Place) -> str:
+    """Id of the record at a place: evidence and line, and which one where several start on the line."""
+    which = f"{place.line}" if place.nth == 1 else f"{place.line}.{place.nth}"
+    return f"{evidence.evidence_id}:{which}"
+
+
+def event_ids(evidence_ids: pa.Array, lines: list[int], nth: list[int]) -> pa.Array:
+    """Ids of many records: `event_id`, a column at a time."""
+    which = pa.array(lines, pa.int64()).cast(pa.string())
+    if max(nth, default=1) > 1:
+        which = pa.array([f"{n}" if k == 1 else f"{n}.{k}" for n, k in zip(lines, nth, strict=True)], pa.string())
+    return pc.binary_join_element_wise(evidence_ids.cast(pa.string()), which, ":")
+
+
+def source_file(evidence: Evidence) -> str:
+    """Path of the evidence, with the member's path behind it where it is inside an archive."""
+    return evidence.path if evidence.member is None else f"{evidence.path}!{evidence.member}"
+
+
+def rejects_table(rejects: Iterable[tuple[Evidence, Reject]]) -> pa.Table:
+    """Rejects as a table with the columns of `schema.REJECTS`."""
+    names = [column.name for column in schema.REJECTS]
+    rows = ((event_id(e, r.place), e.evidence_id, source_file(e), *r.place[:3], r.reason, r.raw) for e, r in rejects)
+    named = [dict(zip(names, row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(named, schema=schema.arrow_schema(schema.REJECTS))
