@@ -14,7 +14,7 @@ from conftest import SAMPLES, events
 from mhsm_forensics import analyse, engine
 from mhsm_forensics.errors import InputError, SchemaError
 
-QUERIES = sorted((Path(analyse.__file__).parent / "queries").glob("*.sql"))
+QUERIES = sorted((Path(engine.__file__).parent / "queries").glob("*.sql"))
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
 
 COLUMNS = {
@@ -33,6 +33,7 @@ COLUMNS = {
     "keys key_names event_ids",
     "keys": "hsm key_name first_time last_time events principals caller_ips uses exports changes denied deleted_at "
     "purged_at recovered_at created_at state",
+    "reconcile": "hour hsm route other_route records other_records lacking lacking_within first_time last_time event_id",
     "unknown_operations": "operation class_by_uri operation_status events first_time last_time example_uri",
 }
 

@@ -64,6 +64,15 @@ def test_a_record_that_came_in_an_earlier_file_is_a_duplicate(tmp_path):
     assert added.fates == {"event": 0, "duplicate": 2, "out_of_scope": 0, "blank": 1, "reject": 0}
 
 
+def test_runs_that_follow_within_a_second_keep_all_events(tmp_path):
+    case = create_case(tmp_path / "case")
+    for blob in sorted(INCIDENT.rglob("PT1H.json"))[:6]:
+        case = ingest.add(case, [blob]).case
+
+    assert verify(case) == []
+    assert len(case.manifest.parts) > 3
+
+
 def test_rebuild_gives_the_same_ids_and_accounting(tmp_path):
     case = ingest.add(create_case(tmp_path / "case"), [INCIDENT]).case
     before = case.events.df()

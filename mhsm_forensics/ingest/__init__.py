@@ -83,9 +83,9 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
         with _noted(case, [*wanted, *resumed], in_place=in_place):
             found = find(wanted)
         sources = found.sources + (find(resumed).sources if resumed else ())
-        total = sum(source.path.stat().st_size for source in sources)
+        unfinished = [entry for entry in case.manifest.evidence if entry.fates is None]
+        total = sum(source.path.stat().st_size for source in sources) + sum(entry.size for entry in unfinished)
         with deriving(case, total, progress) as parts:
-            unfinished = [entry for entry in case.manifest.evidence if entry.fates is None]
             parts.take(unfinished)
             new, had = _acquire(case, sources, parts, in_place=in_place)
             if new:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -40,7 +41,7 @@ class Parts:
         self._part: list[Evidence] = []
         self._jobs: list[Callable[[], list[Loaded]]] = []
         self._executor = _executor() if total > ALONE else None
-        self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        self._stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"  # no two runs share a name
         self._taken = self._derived = 0  # bytes
 
     @property

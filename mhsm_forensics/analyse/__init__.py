@@ -1,0 +1,27 @@
+"""Facts: what the events say, on which two careful analysts would always agree.
+
+Each question is one SQL text in `queries/`, handed to the engine; what is left to do here is to name
+columns and to give times their zone. *events* is anything the engine can query: a case, its events, a
+DataFrame, Parquet paths. Nothing is cut: what a label leaves out, it counts ("… 2 more").
+"""
+
+from ._activity import activity, moments
+from ._coverage import coverage, gaps, reconcile
+from ._keys import keys
+from ._operations import hourly, outcomes, unknown_operations
+from ._people import first_seen_pairs, principals, sessions
+
+__all__ = [
+    "activity",
+    "coverage",
+    "first_seen_pairs",
+    "gaps",
+    "hourly",
+    "keys",
+    "moments",
+    "outcomes",
+    "principals",
+    "reconcile",
+    "sessions",
+    "unknown_operations",
+]

@@ -1,0 +1,106 @@
+"""What the log covers, where it is silent, and what one route lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from .. import engine
+from ._frames import timed
+
+
+def coverage(events: Any) -> pd.DataFrame:
+    """Hour by hour, whether each HSM logged what it usually logs.
+
+    Parameters
+    ----------
+    events
+        Columns ``t``, ``time``, ``hsm``, ``event_id``.
+
+    Returns
+    -------
+    Columns ``hsm``, ``hour`` (UTC), ``events``, ``expected`` (median of the same hour on the days of the same kind,
+    workday or weekend in UTC; null with fewer than three such other days that have events), ``state``:
+
+    ``as_expected``
+        About as many events as usual, which may be none.
+    ``low``
+        Far fewer than usual, or less than half of it beside a gap.
+    ``silent``
+        None, where none is odd: the hour is usually busy, or it lies in one of the `gaps`.
+    ``no_history``
+        Too little history to expect a number.
+
+    One row per HSM and hour, without a hole, from the HSM's first hour to the last hour of all the evidence. Hours of
+    the first and last event are covered in part and are never ``low``. Evidence that spans more than 114 years is not
+    covered to its end.
+    """
+    hours = timed(engine.query(events, "coverage"), hour_t="hour")
+    found = gaps(events)
+    for hsm, start, end in zip(found["hsm"], found["start"], found["end"], strict=True):
+        same = hours["hsm"].isna() if pd.isna(hsm) else hours["hsm"].eq(hsm).fillna(value=False)
+        inside = same & (hours["hour"] + pd.Timedelta(hours=1) > start) & (hours["hour"] < end)
+        judged = inside & hours["expected"].notna()
+        hours.loc[judged & (hours["events"] == 0), "state"] = "silent"
+        hours.loc[judged & (hours["events"] > 0) & (hours["events"] < hours["expected"] / 2), "state"] = "low"
+    return hours
+
+
+def gaps(events: Any) -> pd.DataFrame:
+    """Silences that are no part of an HSM's own rhythm.
+
+    A silence is judged by the events that were to be expected in it, from the medians of the same hours on other
+    days of the same kind (workday or weekend in UTC; three such days are needed), and on a day that is silent as a
+    whole from the median of such days. Counts that vary much make it less telling (negative binomial; Poisson where
+    they don't). It is a gap if so long a silence has a chance under 1 in 100, however many silences there are, and
+    if it is half as long again as any ordinary silence at that time of day. Odd silences of like length that come
+    once a week or more are a rhythm too. So nights, weekends and pauses between batches are no gaps.
+
+    Parameters
+    ----------
+    events
+        Columns ``t``, ``time``, ``hsm``, ``event_id``.
+
+    Returns
+    -------
+    Columns ``hsm``, ``start``, ``end`` (UTC: the event before, the event after), ``seconds``, ``expected_events``,
+    ``usual_seconds`` (longest ordinary silence at that time on other days of that kind), ``chance`` (0 to 1, for all
+    silences of the HSM together), ``last_event_id``, ``next_event_id``; one row per gap, by HSM and start.
+
+    At the end of the evidence ``next_event_id`` is null and ``end`` is the last event of any HSM: the HSM stopped
+    before the evidence did. What was before the first event can't be judged.
+    """
+    return timed(engine.query(events, "gaps"), start_t="start", end_t="end")
+
+
+def reconcile(events: Any) -> pd.DataFrame:
+    """Records that one route brought and another lacks: what was lost, or taken out, on the way.
+
+    Parameters
+    ----------
+    events
+        Columns ``time``, ``hsm``, ``route``, ``record_id``, ``event_id``; one row per event. Two routes at least
+        (a storage container and a workspace, say); with one alone there is nothing to compare.
+
+    Returns
+    -------
+    Columns ``hour`` (UTC, start of the hour), ``hsm``, ``route``, ``other_route``, ``records`` (distinct, that *route*
+    has in the hour), ``other_records`` (that *other_route* has in the hour), ``lacking`` (records of *route* that
+    *other_route* does not have), ``lacking_within`` (of those, within the time from the first to the last record of
+    *other_route*: the rest may never have been collected), ``first_time``, ``last_time`` (UTC, of what is lacking),
+    ``event_id`` (one of them). One row per hour, HSM and pair of routes that differ, in that order; none where the
+    routes agree. A record is the same by what every route keeps of it (`record_id`), so an empty answer means that
+    no route has a record that another lacks, and nothing about records that all of them lack.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> times = pd.to_datetime(["2026-03-05 01:10Z", "2026-03-05 01:20Z", "2026-03-05 01:10Z"])
+    >>> told = pd.DataFrame({"time": times, "hsm": "hsm1", "route": ["storage", "storage", "azure_diagnostics"],
+    ...                      "record_id": ["a", "b", "a"], "event_id": ["e:1", "e:2", "f:1"]})
+    >>> reconcile(told)[["hsm", "route", "other_route", "lacking", "event_id"]]
+        hsm    route        other_route  lacking event_id
+    0  hsm1  storage  azure_diagnostics        1      e:2
+    """
+    return engine.query(events, "reconcile")

@@ -1,0 +1,123 @@
+"""Who, from where, and since when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+from .. import engine
+from ..errors import InputError
+from ._frames import micros, timed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+
+Side = Literal[
+    "hsm", "principal", "principal_type", "object_id", "app_id", "caller_ip", "ip_scope", "client", "client_info",
+    "client_os", "operation", "operation_class", "outcome", "key_name", "scope", "setting", "api_version", "token_ip",
+    "subnet_id", "trusted_service",
+]  # fmt: skip
+
+_SIDES: Final = get_args(Side)
+
+
+def principals(events: Any) -> pd.DataFrame:
+    """Who called, from how many places, and how much of it changed something.
+
+    Parameters
+    ----------
+    events
+        Columns ``time``, ``principal``, ``principal_type``, ``object_id``, ``app_id``, ``operation``,
+        ``operation_class``, ``effect``, ``outcome``, ``http_status``, ``caller_ip``, ``key_name``, ``hsm``, ``client``.
+
+    Returns
+    -------
+    Columns ``principal``, ``principal_type``, ``object_id``, ``app_id`` (null where the principal used several),
+    ``first_time``, ``last_time`` (UTC), ``events``, then counts of distinct ``operations``, ``caller_ips``, ``keys``,
+    ``hsms``, ``clients``; ``control_events`` (that change, export or destroy, allowed or not), ``denied``,
+    ``denial_rate`` (0 to 1). One row per principal and object id, those with most control events first; requests
+    without an identity are a row whose ``principal`` is null.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> principals(example())[["principal", "events", "control_events", "denial_rate"]]
+      principal  events  control_events  denial_rate
+    0      anna       1               1          1.0
+    1  payments       2               0          0.0
+    """
+    return engine.query(events, "principals")
+
+
+def first_seen_pairs(
+    events: Any, *, left: Side = "principal", right: Side = "caller_ip", since: datetime | None = None
+) -> pd.DataFrame:
+    """Which values came together, and which pairs are new.
+
+    Parameters
+    ----------
+    events
+        Columns ``time``, ``outcome`` and the two that are paired.
+    left, right
+        Names of two different columns, out of a closed list.
+    since
+        A pair whose first event is at this instant or later is new; an aware time. Without it none is.
+
+    Returns
+    -------
+    The two columns, ``first_time``, ``last_time`` (UTC), ``events``, ``denied``, ``is_new``; one row per pair, nulls
+    included, the latest first event first.
+
+    Raises
+    ------
+    InputError
+        A column that can't be paired, or a time without a zone.
+
+    Examples
+    --------
+    >>> from datetime import datetime, UTC
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> pairs = first_seen_pairs(example(), right="operation", since=datetime(2026, 1, 5, 11, tzinfo=UTC))
+    >>> pairs[["principal", "operation", "events", "is_new"]]
+      principal  operation  events  is_new
+    0      anna  KeyDelete       1    True
+    1  payments    KeySign       2   False
+    """
+    if left not in _SIDES or right not in _SIDES or left == right:
+        hint = f"Hint: two different ones of {', '.join(_SIDES)}."
+        raise InputError(f"{left!r} and {right!r} can't be paired. {hint}")
+    text = engine.sql("first_seen_pairs")
+    text = text.replace("principal /* left */", left).replace("caller_ip /* right */", right)
+    pairs = engine.run(events, text, since=micros(since))
+    return pairs.rename(columns={"left_value": left, "right_value": right})
+
+
+def sessions(events: Any, *, gap_minutes: int = 30) -> pd.DataFrame:
+    """Stretches in which one principal worked from one address.
+
+    Parameters
+    ----------
+    events
+        Columns ``t``, ``event_id``, ``principal``, ``caller_ip``, ``operation``, ``operation_class``, ``effect``,
+        ``outcome``, ``http_status``, ``key_name``.
+    gap_minutes
+        A longer pause ends the session.
+
+    Returns
+    -------
+    Columns ``session`` (number, from 1), ``principal``, ``caller_ip``, ``start``, ``end`` (UTC), ``seconds``,
+    ``events``, ``operations`` (distinct), ``top_operations`` (the three most frequent with their counts, and how many
+    more), ``keys`` (distinct names), ``denied``, ``control_events``; one row per session, by start.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> sessions(example())[["session", "principal", "seconds", "events", "top_operations"]]
+       session principal  seconds  events top_operations
+    0        1  payments    600.0       2      KeySign 2
+    1        2      anna      0.0       1    KeyDelete 1
+    """
+    answer = engine.query(events, "sessions", gap_minutes=gap_minutes)
+    return timed(answer, start_t="start", end_t="end")

@@ -1,0 +1,38 @@
+-- Records that one route brought and another lacks, per HSM, hour and pair of routes.
+WITH records AS (
+  SELECT coalesce(hsm, '') AS hsm, route, record_id, min(t) AS t, min(time) AS time, min(event_id) AS event_id
+  FROM events
+  GROUP BY coalesce(hsm, ''), route, record_id
+), hours AS (
+  SELECT hsm, route, CAST(floor(t / 3600e6) AS BIGINT) AS h, count(*) AS records
+  FROM records
+  GROUP BY hsm, route, CAST(floor(t / 3600e6) AS BIGINT)
+), routes AS (
+  SELECT route, min(t) AS first_t, max(t) AS last_t FROM records GROUP BY route
+), pairs AS (
+  SELECT a.route, b.route AS other_route, b.first_t, b.last_t FROM routes a JOIN routes b ON b.route <> a.route
+), lacking AS (
+  SELECT r.*, CAST(floor(r.t / 3600e6) AS BIGINT) AS h, p.other_route, p.first_t, p.last_t
+  FROM records r
+  JOIN pairs p ON p.route = r.route
+  LEFT JOIN records o ON o.route = p.other_route AND o.hsm = r.hsm AND o.record_id = r.record_id
+  WHERE o.record_id IS NULL
+)
+SELECT
+  date_trunc('hour', min(l.time)) AS hour,
+  nullif(l.hsm, '') AS hsm,
+  l.route,
+  l.other_route,
+  max(a.records) AS records,
+  coalesce(max(b.records), 0) AS other_records,
+  count(*) AS lacking,
+  -- outside of the time of the other route's records, it may simply not have been collected
+  count(CASE WHEN l.t BETWEEN l.first_t AND l.last_t THEN 1 END) AS lacking_within,
+  min(l.time) AS first_time,
+  max(l.time) AS last_time,
+  min(l.event_id) AS event_id
+FROM lacking l
+JOIN hours a ON a.hsm = l.hsm AND a.route = l.route AND a.h = l.h
+LEFT JOIN hours b ON b.hsm = l.hsm AND b.route = l.other_route AND b.h = l.h
+GROUP BY l.hsm, l.h, l.route, l.other_route
+ORDER BY hour, hsm NULLS FIRST, l.route, l.other_route
