@@ -39,6 +39,8 @@ class Piece:
 class Splitter:
     """Cuts one document; `split` is called once."""
 
+    names: tuple[str, ...] | None = None  # columns, where the elements are rows without names of their own
+
     def __init__(self, offset: int, line: int, longest: int, kept: int) -> None:
         self._offset = offset  # of the first byte of the buffer, in the file
         self._line, self._counted = line, 0  # line at this position of the buffer; only ever moves on

@@ -1,8 +1,8 @@
 """Bytes → pieces: where one record ends and the next begins, whatever the container.
 
-A piece is the bytes of one line, one array element or one CSV row, with the line and the byte on which it
-starts. Three framings cover every container: lines, a JSON document (arrays, wrappers, pretty-printed
-objects) and CSV.
+A piece is the bytes of one line, one array element, one CSV row or one row of a query's answer, with the line
+and the byte on which it starts. Four framings cover every container: lines, a JSON document (arrays, wrappers,
+pretty-printed objects), CSV, and the answers of the Log Analytics query API.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ._documents import WRAPPER, Splitter
+from ._tables import ANSWER, Tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,8 @@ KEPT = 64 << 10
 class Chunk:
     """Some pieces in a row.
 
-    `nth` counts the records that start on the same line (1 for the first); `row` is the CSV row already
-    taken apart.
+    `nth` counts the records that start on the same line (1 for the first); `rows` are CSV rows already
+    taken apart; `names` are the columns of pieces that are bare rows.
     """
 
     data: list[bytes]
@@ -38,6 +39,7 @@ class Chunk:
     offsets: list[int]
     nth: list[int] | None = None
     rows: list[dict[str, str]] | None = None
+    names: tuple[str, ...] | None = None
     torn: bool = False  # the last piece ends with the file, without a newline
     reasons: dict[int, tuple[str, int]] = field(default_factory=dict)  # piece → why it is a reject, its length
 
@@ -50,6 +52,8 @@ def frames(blocks: Iterator[bytes]) -> Iterator[Chunk]:
     offset = 3 if first.startswith(b"\xef\xbb\xbf") else 0
     content = chain([first[offset:]], blocks)
     head = first[offset : offset + KEPT].lstrip()
+    if ANSWER.match(head):
+        return _element_chunks(Tables(offset, 1, LONGEST, KEPT), content, 4096)
     if _is_document(head):
         return document_chunks(content, offset)
     if _is_table(head):
@@ -121,9 +125,16 @@ def _skip_line(data: bytes, blocks: Iterator[bytes]) -> tuple[int, bytes]:
 
 def document_chunks(blocks: Iterator[bytes], offset: int, line: int = 1, *, size: int = 4096) -> Iterator[Chunk]:
     """Yield the elements of arrays, wrappers and concatenated objects."""
+    return _element_chunks(Splitter(offset, line, LONGEST, KEPT), blocks, size)
+
+
+def _element_chunks(splitter: Splitter, blocks: Iterator[bytes], size: int) -> Iterator[Chunk]:
     chunk = Chunk([], [], [], nth=[])
     last_line, nth = 0, 0
-    for piece in Splitter(offset, line, LONGEST, KEPT).split(blocks):
+    for piece in splitter.split(blocks):
+        if len(chunk.data) >= size or splitter.names != chunk.names:
+            yield chunk
+            chunk = Chunk([], [], [], nth=[], names=splitter.names)
         nth = nth + 1 if piece.line == last_line else 1
         last_line = piece.line
         if piece.reason:
@@ -132,9 +143,6 @@ def document_chunks(blocks: Iterator[bytes], offset: int, line: int = 1, *, size
         chunk.lines.append(piece.line)  # type: ignore[union-attr]
         chunk.offsets.append(piece.offset)
         chunk.nth.append(nth)  # type: ignore[union-attr]
-        if len(chunk.data) >= size:
-            yield chunk
-            chunk = Chunk([], [], [], nth=[])
     yield chunk
 
 

@@ -136,7 +136,7 @@ class _Stream:
 
 def _clean(chunk: Chunk) -> Batch | None:
     """Decode the whole chunk, or give None if anything in it needs a closer look."""
-    if chunk.rows is not None or chunk.reasons:
+    if chunk.rows is not None or chunk.names is not None or chunk.reasons:
         return None
     try:
         found = [decode(piece) for piece in chunk.data]
@@ -159,17 +159,17 @@ def _piece_by_piece(chunk: Chunk) -> Batch:
         elif chunk.rows is not None:
             _account(batch, from_mapping(dict(chunk.rows[index])), data, place)
         else:
-            _one(batch, data, place, torn=chunk.torn and index == len(chunk.data) - 1)
+            _one(batch, data, place, names=chunk.names, torn=chunk.torn and index == len(chunk.data) - 1)
     return batch
 
 
-def _one(batch: Batch, data: bytes, place: Place, *, torn: bool) -> None:
+def _one(batch: Batch, data: bytes, place: Place, *, names: tuple[str, ...] | None, torn: bool) -> None:
     """Account for one piece of JSON."""
     if len(data) > LONGEST:
         batch.reject(place, "too_long", data)
         return
     try:
-        record = _lenient(data)
+        record = _lenient(data) if names is None else _named(data, names)
     except RecursionError:
         batch.reject(place, "too_deep", data)
     except (msgspec.MsgspecError, ValueError):
@@ -201,6 +201,16 @@ def _lenient(data: bytes) -> Record | None:
             return record
     fields = msgspec.json.decode(data)
     return from_mapping(fields) if isinstance(fields, dict) else None
+
+
+def _named(data: bytes, names: tuple[str, ...]) -> Record | None:
+    """Decode a bare row, whose cells the columns of its table name."""
+    try:
+        cells = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        cells = msgspec.json.decode(_mended(data))
+    fits = isinstance(cells, list) and len(cells) == len(names)
+    return from_mapping(dict(zip(names, cells, strict=True))) if fits else None
 
 
 # A surrogate without its other half is legal in JSON's grammar and in no Unicode text. Both it and bytes

@@ -1,0 +1,98 @@
+"""Every query that is sent is right to Microsoft's own parser, against both tables."""
+
+import json
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rows import TABLES
+
+from mhsm_forensics.collect import _workspace_queries as queries
+from mhsm_forensics.errors import InputError
+
+HERE = Path(__file__).parent
+FILES = sorted((Path(queries.__file__).parent / "kql").glob("*.kql"))
+START, END = datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 6, tzinfo=UTC)
+
+
+def parsed(texts, tables, folder):
+    """What the parser says about some queries, by name."""
+    modules = HERE / "node_modules"
+    if not modules.is_dir():
+        print("installing Microsoft's Kusto parser from npm (tests/collect_workspace/package.json)")  # noqa: T201
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=HERE, check=True)
+    schema = folder / "schema.json"
+    schema.write_text(json.dumps(tables), "utf-8")
+    given = json.dumps([{"name": name, "text": text} for name, text in texts.items()])
+    done = subprocess.run(
+        ["node", str(HERE / "validate.js"), str(schema)], input=given, capture_output=True, text=True, check=True
+    )
+    return {answer["name"]: answer for answer in json.loads(done.stdout)}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    texts = {path.name: path.read_text("utf-8") for path in FILES}
+    for path in FILES:
+        for table in queries.TABLES:
+            for hsms in ((), ("contoso-hsm", "contoso-hsm-dr")):
+                sent = queries.query(path.stem, START, END, table=table, hsms=hsms)
+                texts[f"{path.stem} {table} {len(hsms)}"] = sent
+    return parsed(texts, TABLES, tmp_path_factory.mktemp("kql"))
+
+
+def test_every_file_and_every_query_that_is_sent_is_right(answers):
+    assert len(answers) == len(FILES) * 5
+    assert {name: answer["problems"] for name, answer in answers.items() if answer["problems"]} == {}
+
+
+def test_rows_come_with_every_column_of_the_table(answers):
+    for table in queries.TABLES:
+        assert len(answers[f"rows {table} 0"]["columns"]) == len(TABLES[table])
+
+
+def test_the_other_queries_answer_what_the_collector_reads(answers):
+    assert answers["count AzureDiagnostics 0"]["columns"] == ["found:long"]
+    assert answers["hours AzureDiagnostics 0"]["columns"] == ["hour:datetime", "found:long"]
+    assert set(answers["extent AzureDiagnostics 0"]["columns"]) == {
+        "source:string", "found:long", "oldest:datetime", "newest:datetime",
+    }  # fmt: skip
+
+
+def test_a_table_or_a_column_that_is_not_there_breaks_nothing(tmp_path):
+    bare = {"AzureDiagnostics": {"TimeGenerated": "datetime", "Type": "string"}}
+    texts = {name: queries.query(name, START, END) for name in ("rows", "count", "hours", "extent")}
+
+    found = parsed(texts, bare, tmp_path)
+
+    errors = {name: [p for p in answer["problems"] if p.startswith("Error")] for name, answer in found.items()}
+    assert errors == {key: [] for key in texts}
+
+
+def test_the_parser_does_find_faults(tmp_path):
+    found = parsed({"wrong": "AzureDiagnostics | where NoSuchColumn == 1", "right": "AZKVAuditLogs"}, TABLES, tmp_path)
+
+    assert len(found["wrong"]["problems"]) == 1
+    assert found["right"]["problems"] == []
+
+
+def test_only_values_are_put_in():
+    text = queries.query("rows", START, END, table="AZKVAuditLogs", hsms=("contoso-hsm",))
+
+    assert "let start_time = datetime(2026-03-05T00:00:00.000000Z);" in text
+    assert "let end_time = datetime(2026-03-06T00:00:00.000000Z);" in text
+    assert 'let hsms = dynamic(["contoso-hsm"]);' in text
+    assert "\nAZKVAuditLogs\n| where" in text
+    assert "AzureDiagnostics" not in text
+
+
+@pytest.mark.parametrize("name", ["", 'a"]) or true', "a\nb", "hsm;", "x" * 65])
+def test_a_name_that_is_none_is_refused(name):
+    with pytest.raises(InputError, match="no name of a managed HSM"):
+        queries.query("rows", START, END, hsms=(name,))
+
+
+def test_a_time_without_its_zone_is_refused():
+    with pytest.raises(InputError, match="zone"):
+        queries.query("rows", datetime(2026, 3, 5), END)  # noqa: DTZ001
