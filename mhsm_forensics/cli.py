@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,12 +13,12 @@ import click
 
 from . import case as cases
 from .errors import ForensicsError, InputError
+from .typed import moment, progress_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from datetime import datetime
 
     from .ingest import Added
-    from .ingest._parts import Progress
     from .overview import Overview
 
 CASE = click.argument("case", type=click.Path(path_type=Path))
@@ -71,7 +69,7 @@ def demo(case: Path) -> None:
     from . import ingest, report
     from .terminal import show_overview
 
-    with _progress("Reading the sample incident"):
+    with progress_of("Reading the sample incident"):
         made = ingest.sample_case(case)
     show_overview(_overview(made))
     path = report.write(made, made.path / "reports" / "report.html")
@@ -95,7 +93,7 @@ def add(case: Path, paths: tuple[Path, ...], *, in_place: bool, name: str | None
 
     evidence.find(paths)  # a wrong path must not leave an empty case behind
     opened = _opened_or_new(case, name, zone)
-    with _progress("Reading evidence") as progress:
+    with progress_of("Reading evidence") as progress:
         added = ingest.add(opened, paths, in_place=in_place, progress=progress)
     _say_added(added)
 
@@ -108,7 +106,7 @@ def add(case: Path, paths: tuple[Path, ...], *, in_place: bool, name: str | None
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a screen.")
 def what_happened(case: Path, start: str | None, end: str | None, hsms: tuple[str, ...], *, as_json: bool) -> None:
     """Scorecard, orientation and findings, on one screen."""
-    answer = _overview(cases.open_case(case), _time(start), _time(end), hsms)
+    answer = _overview(cases.open_case(case), moment(start), moment(end), hsms)
     if as_json:
         from .overview import as_json as plain
 
@@ -170,7 +168,7 @@ def rebuild(case: Path) -> None:
     """Derive the events of CASE again from its evidence."""
     from . import ingest
 
-    with _progress("Reading evidence") as progress:
+    with progress_of("Reading evidence") as progress:
         rebuilt = ingest.rebuild(cases.open_case(case), progress=progress)
     click.echo(f"{int(rebuilt.accounting['event'].iloc[0]):,} events derived again.")
 
@@ -210,6 +208,31 @@ def lab(case: Path | None) -> None:
     )
 
 
+class _Outdoors(click.Group):
+    """Commands that reach a network, imported only when one of them is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands."""
+        return ["storage", "workspace"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name == "storage":
+            from .collect.commands import storage
+
+            return storage
+        if cmd_name == "workspace":
+            from .collect.workspace_command import workspace
+
+            return workspace
+        return None
+
+
+@cli.group(cls=_Outdoors)
+def collect() -> None:
+    """Fetch evidence from Azure into a case: a storage container, or a Log Analytics workspace."""
+
+
 def _opened_or_new(folder: Path, name: str | None, zone: str | None) -> cases.Case:
     if (folder / "case.json").exists():
         return cases.open_case(folder)
@@ -225,18 +248,6 @@ def _overview(
     if start or end:  # what was understood, so that a slip of the zone shows
         click.echo(f"from {_utc(start)} up to {_utc(end)}", err=True)
     return answer
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError.bad_time(text) from None
-    if moment.tzinfo is None:
-        raise InputError.naive_time(text)
-    return moment.astimezone(UTC)
 
 
 def _zone(name: str | None) -> str | None:
@@ -279,18 +290,3 @@ def _say_added(added: Added) -> None:
     for entry in added.new:
         if entry.note:
             click.echo(f"{_plain(entry.path)}: {_plain(entry.note)}")
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Progress | None]:
-    """Show a bar on a terminal, one plain line elsewhere."""
-    if not sys.stderr.isatty():
-        click.echo(f"{what} …", err=True)
-        yield None
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

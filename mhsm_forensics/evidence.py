@@ -261,6 +261,39 @@ def acquire(case: Case, source: Source, known: dict[str, Evidence], *, in_place:
     return entries
 
 
+def receive(case: Case, download: Path, entry: Evidence, known: dict[str, Evidence]) -> list[Evidence]:
+    """Take a file that was downloaded to evidence/.incoming into the case; nothing if the case has these bytes.
+
+    Parameters
+    ----------
+    case
+        The case that receives the file.
+    download
+        The file, whole and on disk; it is moved, not copied.
+    entry
+        What is known about it; its path is the one wished for and gets a suffix if another file has it.
+    known
+        Evidence by SHA-256; the new entry is added to it.
+
+    Raises
+    ------
+    CaseError
+        The case can't be written.
+    """
+    try:
+        if entry.sha256 in known:
+            download.unlink()
+            return []
+        entry = replace(entry, path=_free_path(case, entry.path, entry.sha256))
+        download.replace(download.with_name(entry.evidence_id))
+        record_custody(case.path, "added", asdict(entry))
+        known[entry.sha256] = entry
+        _settle(case, entry)
+    except OSError as problem:
+        raise CaseError.unwritable(case.path, problem) from problem
+    return [entry]
+
+
 def recover(case: Case) -> Manifest:
     """Finish what a killed run left: evidence that custody knows is put in place and into the manifest."""
     manifest = case.manifest

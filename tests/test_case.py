@@ -73,6 +73,18 @@ def test_runs_that_follow_within_a_second_keep_all_events(tmp_path):
     assert len(case.manifest.parts) > 3
 
 
+def test_a_case_object_that_is_older_than_the_folder_does_no_harm(tmp_path):
+    first, second = sorted(INCIDENT.rglob("PT1H.json"))[:2]
+    old = create_case(tmp_path / "case")
+    ingest.add(old, [first])
+    parts = open_case(old.path).manifest.parts
+
+    case = ingest.add(old, [second]).case
+
+    assert set(parts) < set(case.manifest.parts)
+    assert verify(case) == []
+
+
 def test_rebuild_gives_the_same_ids_and_accounting(tmp_path):
     case = ingest.add(create_case(tmp_path / "case"), [INCIDENT]).case
     before = case.events.df()
@@ -196,7 +208,7 @@ def test_a_folder_that_is_no_case_says_how_to_make_one(tmp_path):
 def test_two_writers_do_not_meet(tmp_path):
     case = create_case(tmp_path / "case")
 
-    with ingest._writing(case), pytest.raises(CaseError, match="another process"):
+    with ingest.writing(case), pytest.raises(CaseError, match="another process"):
         ingest.add(case, [SAMPLES / "quiet-day"])
 
 

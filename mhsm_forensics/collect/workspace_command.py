@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ForensicsError, InputError
+from ..errors import EvidenceError
 from ..text import plural, visible
+from ..typed import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from azure.core.credentials import TokenCredential
 
     from .workspace import Collected
 
@@ -27,17 +25,6 @@ ENDPOINTS = {
     "usgov": "https://api.loganalytics.us",
     "china": "https://api.loganalytics.azure.cn",
 }
-
-
-class SignIn(Protocol):
-    """What the group hands down as `obj`: turns the options of a login into a credential."""
-
-    def __call__(self, kind: str, *, cloud: str, tenant: str | None, client_id: str | None) -> TokenCredential:
-        """Return the credential."""
-
-
-class IncompleteError(ForensicsError):
-    """The collection ended, and not everything is in the case."""
 
 
 @click.command("workspace")
@@ -55,9 +42,7 @@ class IncompleteError(ForensicsError):
 @click.option("--tenant", metavar="ID", help="Entra tenant that owns the workspace.")
 @click.option("--client-id", metavar="ID", help="Client id of a user-assigned managed identity.")
 @click.option("--name", help="Name of a new case.  [default: the folder's]")
-@click.pass_obj
 def workspace(
-    sign_in: SignIn,
     case: Path,
     workspace_id: str | None,
     resource: str | None,
@@ -76,12 +61,13 @@ def workspace(
     A rerun asks only for what is new or was not complete. Exits with 1 where something is missing.
     """
     from ..case import create_case, open_case
+    from . import login
     from . import workspace as collecting
 
     if bool(workspace_id) == bool(resource):
         raise click.UsageError("give either --workspace or --resource")
-    between = (_time(start), _time(end))
-    credential = sign_in(kind, cloud=cloud, tenant=tenant, client_id=client_id)
+    between = (moment(start), moment(end))
+    credential = login.sign_in(kind, cloud=cloud, tenant=tenant, client_id=client_id).credential
     opened = open_case(case) if (case / "case.json").exists() else create_case(case, name=name)
     found = collecting.collect(
         opened, workspace_id, start=between[0], end=between[1], hsms=hsms, table=table, resource=resource,
@@ -90,7 +76,7 @@ def workspace(
     for line in said(found):
         click.echo(visible(line))
     if not found.complete:
-        raise IncompleteError(
+        raise EvidenceError(
             f"{case}: not everything was collected. Hint: run the same command again; what is there is kept."
         )
 
@@ -123,15 +109,3 @@ def _progress() -> Callable[[int, int], None]:
             click.echo(f"{done:,} of {total:,} rows", err=True)
 
     return tell
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError.bad_time(text) from None
-    if moment.tzinfo is None:
-        raise InputError.naive_time(text)
-    return moment.astimezone(UTC)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ._parts import Progress
 
-__all__ = ["Added", "add", "load_events", "raw", "rebuild", "sample_case"]
+__all__ = ["Added", "add", "load_events", "raw", "rebuild", "sample_case", "writing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
         The case can't be written, or another process is writing it; what was added before is kept.
     """
     wanted = [Path(path) for path in paths]
-    with _writing(case) as case:
+    with writing(case) as case:
         resumed = _interrupted(case, wanted)
         with _noted(case, [*wanted, *resumed], in_place=in_place):
             found = find(wanted)
@@ -121,7 +121,7 @@ def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
     EvidenceError
         Evidence is missing; nothing was changed.
     """
-    with _writing(case) as case:
+    with writing(case) as case:
         for entry in case.manifest.evidence:
             if not case.evidence_path(entry).is_file():
                 raise EvidenceError(
@@ -203,13 +203,19 @@ _ASIDE = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, "out_of_sc
 
 
 @contextmanager
-def _writing(case: Case) -> Iterator[Case]:
-    """Hold the case's lock, with what an earlier run left finished or thrown away."""
+def writing(case: Case) -> Iterator[Case]:
+    """Hold the case's lock, with what an earlier run left finished or thrown away.
+
+    Raises
+    ------
+    CaseError
+        Another process holds it, or the case can't be written.
+    """
     try:
         with FileLock(case.path / ".lock", timeout=0):
             for leftover in ("events/.staging", ".scratch"):
                 shutil.rmtree(case.path / leftover, ignore_errors=True)
-            recover(case)
+            recover(open_case(case.path))  # the caller's case may be older than the folder
             yield open_case(case.path)
     except Timeout:
         raise CaseError(f"{case.path}: another process is writing this case. Hint: wait until it ends.") from None

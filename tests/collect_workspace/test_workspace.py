@@ -11,19 +11,19 @@ import time
 import tracemalloc
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
-import click
 import pytest
 from click.testing import CliRunner
 from conftest import RESOURCE, Login, fill
 from la_server import Fault, error
 from rows import WORKSPACE, audit
 
-from mhsm_forensics import analyse
-from mhsm_forensics import ingest
+from mhsm_forensics import analyse, ingest
 from mhsm_forensics.case import create_case, open_case, verify
+from mhsm_forensics.cli import cli
 from mhsm_forensics.collect import _workspace_plan as plan
-from mhsm_forensics.collect import workspace, workspace_command
+from mhsm_forensics.collect import login, workspace, workspace_command
 from mhsm_forensics.errors import CaseError, EvidenceError, InputError
 from mhsm_forensics.load import records
 
@@ -547,8 +547,8 @@ def test_memory_does_not_grow_with_the_answer():
 def command(*words, server, tls, monkeypatch):
     monkeypatch.setitem(workspace_command.ENDPOINTS, "public", server.url)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", tls[1])
-    group = click.Group("collect", commands=[workspace_command.workspace])
-    return CliRunner().invoke(group, ["workspace", *words], obj=lambda kind, **_: Login())
+    monkeypatch.setattr(login, "sign_in", lambda *_, **__: SimpleNamespace(credential=Login()))
+    return CliRunner().invoke(cli, ["collect", "workspace", *words])
 
 
 def test_the_command_makes_the_case_and_says_what_it_brought(server, tls, tmp_path, monkeypatch):
@@ -568,7 +568,7 @@ def test_the_command_ends_with_an_error_where_something_is_missing(server, tls, 
 
     done = command(str(tmp_path / "new"), "--workspace", WORKSPACE, server=server, tls=tls, monkeypatch=monkeypatch)
 
-    assert isinstance(done.exception, workspace_command.IncompleteError)
+    assert isinstance(done.exception, EvidenceError)
     assert (
         "missing: AZKVAuditLogs 2026-03-05T10:00:00Z to 2026-03-05T11:00:00Z: 11 rows, the service counts 12"
         in done.output
