@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SAMPLES, events
+from building import SAMPLES, events
 
 from mhsm_forensics import analyse, engine
 from mhsm_forensics.errors import InputError, SchemaError

@@ -5,7 +5,7 @@ import re
 
 import pandas as pd
 import pytest
-from conftest import SAMPLES, events
+from building import SAMPLES, events
 
 from mhsm_forensics import detect, operations, schema
 from mhsm_forensics.rules import RULES, SEVERITIES

@@ -14,7 +14,7 @@ import html5lib
 import pandas as pd
 import pytest
 from browser import needs_chromium, visit
-from conftest import SAMPLES
+from building import SAMPLES
 from plotly.offline import get_plotlyjs_version
 
 from mhsm_forensics import case as cases

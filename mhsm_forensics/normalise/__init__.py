@@ -34,6 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 _REMEMBERED = 1 << 16
+_CHALLENGE = {401, "401"}  # asked for a token; the nested shape keeps its status among the properties
 _KINDS = {"string": pa.string(), "int": pa.int64(), "binary": pa.binary(), "timestamp": pa.timestamp("us")}
 _NAMES = set(schema.EVENT_NAMES)
 
@@ -94,8 +95,8 @@ class Normaliser:
 
     def _take_facts(self, records: list[Record], evidence: Evidence) -> None:
         operations, answers = [r.operationName for r in records], [r.httpStatusCode for r in records]
-        identities = list(map(bytes, [r.identity for r in records]))
-        self._callers.take(identities, operations, answers, [r.TenantId for r in records])
+        challenged = [o == "Authentication" or a in _CHALLENGE for o, a in zip(operations, answers, strict=True)]
+        self._callers.take(list(map(bytes, [r.identity for r in records])), challenged, [r.TenantId for r in records])
         self._requests.take(
             operations, list(map(bytes, [r.properties for r in records])), [r.clientInfo for r in records],
             [r.requestUri for r in records], answers, [r.resultSignature for r in records],
@@ -174,8 +175,7 @@ class Normaliser:
 
 @lru_cache(_REMEMBERED)
 def _caller(key: tuple[Any, ...]) -> Caller:
-    identity, operation, status, tenant_id = key
-    challenged = operation == "Authentication" or whole(status) == 401
+    identity, challenged, tenant_id = key
     return caller_of(identity, challenged=challenged, tenant_id=tenant_id)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import ssl
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +11,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from azure.core.credentials import AccessToken
 from la_server import LogAnalytics
-from rows import WORKSPACE, audit, diagnostics, sample_records, types
+from rows import WORKSPACE, audit, diagnostics, sample_records
+from signing_in import RESOURCE
 
 from mhsm_forensics.collect import _workspace_service as service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-RESOURCE = "/subscriptions/s/resourceGroups/r/providers/Microsoft.KeyVault/managedHSMs/contoso-hsm"
-
-
-class Login:
-    """A login that makes its own tokens; it keeps what they were asked for."""
-
-    def __init__(self, life: int = 3600) -> None:
-        self.life, self.scopes = life, []
-
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
-        self.scopes += scopes
-        expires = int(time.time()) + self.life
-        parts = ({"alg": "none"}, {"aud": scopes[0].removesuffix("/.default"), "exp": expires})
-        coded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
-        return AccessToken(f"{coded[0]}.{coded[1]}.c2ln", expires)
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +52,3 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
     monkeypatch.setattr(service, "pause", waited.append)
     return waited
-
-
-def fill(server: LogAnalytics, table: str, rows: list[dict[str, Any]]) -> None:
-    server.add(table, types(table, rows), rows)

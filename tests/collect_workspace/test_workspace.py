@@ -15,9 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from conftest import RESOURCE, Login, fill
 from la_server import Fault, error
 from rows import WORKSPACE, audit
+from signing_in import RESOURCE, Login, fill
 
 from mhsm_forensics import analyse, ingest
 from mhsm_forensics.case import create_case, open_case, verify
@@ -503,7 +503,7 @@ def test_killed_at_any_moment_loses_and_doubles_nothing(server, tls, tmp_path, g
     create_case(tmp_path / "case")
     code = f"""
 import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
-from conftest import Login
+from signing_in import Login
 from mhsm_forensics.case import open_case
 from mhsm_forensics.collect import _workspace_plan as plan, workspace
 plan._BYTES, plan._BYTES_A_ROW = 10_000, 1_000

@@ -1,0 +1,57 @@
+"""A builder of events, for tests that state only what matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mhsm_forensics import operations, schema
+
+SAMPLES = Path(__file__).parents[1] / "data-samples"
+
+DEFAULTS = {
+    "hsm": "hsm-a",
+    "operation": "KeyGet",
+    "http_status": 200,
+    "principal": "anna",
+    "caller_ip": "192.0.2.1",
+    "client": "Azure CLI",
+}
+OUTCOMES = {200: "success", 201: "success", 204: "success", 202: "accepted", 401: "denied", 403: "denied"}
+OBJECTS = {"key_lifecycle": "key", "key_read": "key", "crypto": "key", "key_backup": "key"}
+
+
+def events(*rows: dict[str, Any], **common: Any) -> pd.DataFrame:
+    """Events with every column of the schema, from dicts that state only what matters.
+
+    ``at`` is the time in UTC ("2026-01-05 10:00"; default: a minute after the row before). Class, effect and status
+    of the name come from the vocabulary, the outcome from ``http_status``, unless a row says otherwise.
+    """
+    made, time = [], pd.Timestamp("2026-01-05 10:00", tz="UTC")
+    for number, row in enumerate(rows, 1):
+        given = {**common, **row}
+        time = pd.Timestamp(given.pop("at"), tz="UTC") if "at" in given else time + pd.Timedelta(minutes=1)
+        made.append(_event(number, time, given))
+    table = {column.name: [row.get(column.name) for row in made] for column in schema.EVENTS}
+    frame = schema.to_pandas(schema.arrow_schema(schema.EVENTS).empty_table())
+    return pd.DataFrame({name: pd.Series(values, dtype=frame[name].dtype) for name, values in table.items()})
+
+
+def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, Any]:
+    row = {**DEFAULTS, **given}
+    meaning = operations.meaning(row["operation"], None)
+    return {
+        "event_id": f"e:{number:06d}",
+        "time": time,
+        "t": time.value // 1000,
+        "operation_class": meaning.operation_class,
+        "effect": meaning.effect,
+        "operation_status": meaning.operation_status,
+        "object_type": OBJECTS.get(meaning.operation_class) if row.get("key_name") else None,
+        "outcome": OUTCOMES.get(row["http_status"], "failure"),
+        "object_id": f"oid-{row['principal']}" if row["principal"] else None,
+        "principal_type": "user" if row["principal"] else "anonymous",
+        **row,
+    }
