@@ -15,7 +15,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -92,11 +91,3 @@ class InputError(ForensicsError, ValueError):
 
 class SchemaError(ForensicsError, ValueError):
     """A frame does not have the columns that a question needs."""
-
-    @classmethod
-    def missing(cls, missing: Iterable[str], available: Iterable[str]) -> Self:
-        """Name what is missing, what is there, and the way out."""
-        return cls(
-            f"missing columns {sorted(missing)}; got {sorted(available)}. "
-            "Hint: pass case.events, or the frame that mhsm_forensics.load_events() returned."
-        )

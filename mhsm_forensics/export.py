@@ -18,8 +18,6 @@ from .errors import CaseError
 if TYPE_CHECKING:
     from .case import Case
 
-FORMATS = ("events-csv", "parquet")
-
 # What a spreadsheet takes for a formula when a cell starts with it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

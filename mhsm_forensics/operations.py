@@ -85,10 +85,6 @@ _CLASS_BY_PATH = [
     )
 ]
 
-# /keys/{name} and friends serve several methods, and the method is not logged: the path alone can't tell
-# a read from a change there, so it does not contradict these classes.
-_SHARED_ROUTES = {("key_read", "key_lifecycle"), ("key_backup", "key_read")}
-
 # Endings from the longest to the shortest, so that "StatusGet" is not read as a change.
 _EFFECT_BY_ENDING = (
     ("statusget", "read"), ("status", "read"), ("list", "read"), ("get", "read"), ("check", "read"),
@@ -149,13 +145,6 @@ def meaning(operation: str | None, path: str | None) -> Meaning:
         return Meaning(by_uri or "unknown", _effect_of_name(operation, by_uri), "unseen", by_uri)
     status = "documented" if known.status == "documented" else "expected"
     return Meaning(known.operation_class, known.effect, status, by_uri)
-
-
-def contradicts(by_name: str, by_uri: str | None) -> bool:
-    """Whether the URI names another class than the operation's name does."""
-    if by_uri is None or by_name in ("unknown", "authentication", by_uri):
-        return False
-    return (by_uri, by_name) not in _SHARED_ROUTES
 
 
 def _effect_of_name(operation: str | None, by_uri: str | None) -> str:

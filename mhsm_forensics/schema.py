@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from .errors import SchemaError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -183,21 +181,6 @@ def _pandas_types() -> dict[pa.DataType, Any]:
         pa.string(): text, pa.large_string(): text, pa.int64(): pd.Int64Dtype(), pa.int32(): pd.Int32Dtype(),
         pa.bool_(): pd.BooleanDtype(),
     }  # fmt: skip
-
-
-def require(available: Iterable[str], *needed: str) -> None:
-    """Raise `SchemaError` unless every needed column is available.
-
-    >>> require(["time", "operation"], "time")
-    >>> require(["Time"], "time")
-    Traceback (most recent call last):
-    ...
-    mhsm_forensics.errors.SchemaError: missing columns ['time']; got ['Time']. Hint: pass case.events, ...
-    """
-    have = list(available)
-    missing = set(needed) - set(have)
-    if missing:
-        raise SchemaError.missing(missing, have)
 
 
 def to_markdown() -> str:

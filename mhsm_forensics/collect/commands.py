@@ -1,4 +1,4 @@
-"""The command `collect storage`, to be attached to the group `collect`."""
+"""The command `collect storage`, attached to the group `collect` when it is asked for."""
 
 from __future__ import annotations
 

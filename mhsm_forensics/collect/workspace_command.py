@@ -1,4 +1,4 @@
-"""The command `collect workspace`, ready to be put into its group."""
+"""The command `collect workspace`, put into its group when it is asked for."""
 
 from __future__ import annotations
 

@@ -37,7 +37,6 @@ class Record(msgspec.Struct, gc=False):
     subnetId: str | None = None  # noqa: N815
     PoolName: str | None = None
     TenantId: str | None = None
-    EventProcessedUtcTime: str | None = None  # only Stream Analytics and event hub captures add it
     records: msgspec.Raw = _RAW
     value: msgspec.Raw = _RAW
     route: str = "storage"
@@ -50,7 +49,7 @@ _FIELDS = {name.lower(): name for name in Record.__struct_fields__ if name not i
 _RAW_FIELDS = {"identity", "properties", "records", "value"}
 _TEXT_FIELDS = {
     "time", "operationName", "resourceId", "category", "resultType", "resultDescription", "callerIpAddress",
-    "correlationId", "clientInfo", "requestUri", "subnetId", "PoolName", "TenantId", "EventProcessedUtcTime",
+    "correlationId", "clientInfo", "requestUri", "subnetId", "PoolName", "TenantId",
 }  # fmt: skip
 
 # Log Analytics column → field. The suffix of an AzureDiagnostics column is the type of the value it first
