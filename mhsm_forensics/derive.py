@@ -1,7 +1,7 @@
 """Evidence → Parquet parts: what one worker does, with nothing imported that it can do without.
 
-A part holds the events of some evidence files in a row, and beside it their rejects and the records that
-are out of scope. Duplicates are still in it: they are known only when the whole case is.
+A part holds the events of some evidence files in a row, and beside it their rejects, the records that are
+out of scope and those of other logs that give context. Duplicates are still in it: they are known only when the whole case is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from . import schema
 from .evidence import blocks
 from .load import records
 from .normalise import Normalised, Normaliser
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from .case import Evidence
 
-TABLES = ("events", "out_of_scope", "rejects")
+TABLES = ("events", "out_of_scope", "rejects", *schema.CONTEXT)
 
 _ROWS = 1 << 16  # rows of a row group
 _REJECTS = 1024  # rejects held at once: each may be 64 KB
@@ -48,6 +49,10 @@ class Loaded:
     last: int | None = None
     routes: set[str] = field(default_factory=set)
     torn: str | None = None
+
+
+def ready() -> None:
+    """Do nothing, in a process that has everything imported by then."""
 
 
 def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> list[Loaded]:
@@ -86,23 +91,22 @@ def _no_cycles() -> Iterator[None]:
 
 
 def _count(loaded: dict[str, Loaded], found: Normalised) -> None:
-    for name in ("events", "out_of_scope", "rejects"):
-        counts = pc.value_counts(getattr(found, name)["evidence_id"].cast(pa.string())).to_pylist()
-        for row in counts:
-            item = loaded[row["values"]]
-            setattr(item, name, getattr(item, name) + row["counts"])
-    for row in _spans(found.events) + _spans(found.out_of_scope):
-        item = loaded[row["evidence_id"]]
-        item.routes.add(row["route"])
-        item.first = min(row["t_min"], item.first if item.first is not None else row["t_min"])
-        item.last = max(row["t_max"], item.last if item.last is not None else row["t_max"])
+    for name, table in found.tables.items():
+        for row in pc.value_counts(table["evidence_id"].cast(pa.string())).to_pylist():
+            item, fate = loaded[row["values"]], "out_of_scope" if name in schema.CONTEXT else name
+            setattr(item, fate, getattr(item, fate) + row["counts"])
+        for row in _spans(table) if name != "rejects" else ():
+            item = loaded[row["evidence_id"]]
+            item.routes.add(row.get("route", name))
+            item.first = min(row["t_min"], item.first if item.first is not None else row["t_min"])
+            item.last = max(row["t_max"], item.last if item.last is not None else row["t_max"])
 
 
 def _spans(table: pa.Table) -> list[dict[str, Any]]:
-    plain = pa.table({name: table[name].cast(pa.string()) for name in ("evidence_id", "route")} | {"t": table["t"]})
-    spans: list[dict[str, Any]] = (
-        plain.group_by(["evidence_id", "route"]).aggregate([("t", "min"), ("t", "max")]).to_pylist()
-    )
+    """First and last time of each evidence file, and how its records came where a table says that."""
+    by = [name for name in ("evidence_id", "route") if name in table.column_names]
+    plain = pa.table({name: table[name].cast(pa.string()) for name in by} | {"t": table["t"]})
+    spans: list[dict[str, Any]] = plain.group_by(by).aggregate([("t", "min"), ("t", "max")]).to_pylist()
     return spans
 
 
@@ -126,7 +130,7 @@ class _Writers:
 
     def write(self, found: Normalised) -> None:
         for kind, held in self._held.items():
-            held.append(getattr(found, kind))
+            held.append(found.tables[kind])
             if sum(table.num_rows for table in held) >= _ROWS:
                 self._flush(kind)
 

@@ -36,7 +36,10 @@ _GZIP_READ = 1 << 18
 
 # Blobs of the service are evidence by their name, however damaged; any other file by what it holds.
 _LOG_NAME = re.compile(r"^PT\w+\.json(\.gz)?$", re.IGNORECASE)
-_LOG_TEXT = re.compile(rb'"operationName"\s*:|\bTimeGenerated\b', re.IGNORECASE)
+# The last two are fields of sign-ins as Microsoft Graph and the portal export them.
+_LOG_TEXT = re.compile(
+    rb'"operationName"\s*:|\bTimeGenerated\b|"(uniqueTokenIdentifier|conditionalAccessStatus)"\s*:', re.IGNORECASE
+)
 
 
 class TornStreamError(EvidenceError):
@@ -261,37 +264,53 @@ def acquire(case: Case, source: Source, known: dict[str, Evidence], *, in_place:
     return entries
 
 
-def receive(case: Case, download: Path, entry: Evidence, known: dict[str, Evidence]) -> list[Evidence]:
-    """Take a file that was downloaded to evidence/.incoming into the case; nothing if the case has these bytes.
+def receive(
+    case: Case, downloads: Iterable[tuple[Path, Evidence]], known: dict[str, Evidence]
+) -> list[Evidence | None]:
+    """Take files that were downloaded to evidence/.incoming into the case.
 
     Parameters
     ----------
     case
-        The case that receives the file.
-    download
-        The file, whole and on disk; it is moved, not copied.
-    entry
-        What is known about it; its path is the one wished for and gets a suffix if another file has it.
+        The case that receives the files.
+    downloads
+        The files, whole and on disk, which are moved and not copied, each with what is known about it; the path in
+        that is the one wished for, and gets a suffix if another file has it.
     known
-        Evidence by SHA-256; the new entry is added to it.
+        Evidence by SHA-256; the new entries are added to it.
+
+    Returns
+    -------
+    The entry of each file, None where the case had its bytes.
 
     Raises
     ------
     CaseError
         The case can't be written.
     """
+    found: list[Evidence | None] = []
     try:
-        if entry.sha256 in known:
-            download.unlink()
-            return []
-        entry = replace(entry, path=_free_path(case, entry.path, entry.sha256))
-        download.replace(download.with_name(entry.evidence_id))
-        record_custody(case.path, "added", asdict(entry))
-        known[entry.sha256] = entry
-        _settle(case, entry)
+        for download, entry in downloads:
+            found.append(_waiting(case, download, entry, known))
+        new = [entry for entry in found if entry]
+        if new:  # in the chain of custody before any has its final name
+            record_custody(case.path, "added", *map(asdict, new))
+        for entry in new:
+            _settle(case, entry)
     except OSError as problem:
         raise CaseError.unwritable(case.path, problem) from problem
-    return [entry]
+    return found
+
+
+def _waiting(case: Case, download: Path, entry: Evidence, known: dict[str, Evidence]) -> Evidence | None:
+    """Give a download the name under which `recover` finds it; None if its bytes are known."""
+    if entry.sha256 in known:
+        download.unlink()
+        return None
+    entry = replace(entry, path=_free_path(case, entry.path, entry.sha256))
+    download.replace(download.with_name(entry.evidence_id))
+    known[entry.sha256] = entry
+    return entry
 
 
 def recover(case: Case) -> Manifest:

@@ -117,11 +117,106 @@ REJECTS = (
     Column("raw", "binary", "the bytes, at most the first 64 KiB of them; the evidence has the rest"),
 )  # fmt: skip
 
+_PLACE = tuple(
+    column for column in EVENTS
+    if column.name in {"evidence_id", "source_file", "source_line", "source_offset", "source_length"}
+)  # fmt: skip
+
 DUPLICATES = (
     Column("event_id", "string", "the record that came again"),
     Column("duplicate_of", "string", "the event whose bytes it equals"),
-    *(column for column in EVENTS if column.name in {"evidence_id", "source_file", "source_line", "source_offset", "source_length"}),
+    *_PLACE,
 )  # fmt: skip
+
+# Context: what other logs say of the same people and things. A column that events have, too, has the same name and
+# meaning here, so that both join on it.
+_WHEN = (
+    Column("event_id", "string", "`<evidence_id>:<line>`; unique in the case"),
+    Column("record_id", "string", "32 hex digits of a SHA-256 over the record's bytes"),
+    Column("time", "timestamp", "when it happened, UTC"),
+    Column("t", "int", "the same instant, microseconds since 1970-01-01T00:00Z"),
+    Column("time_text", "string", "the time as the source wrote it"),
+    Column("source", "string", "the table or category that the record names, verbatim"),
+)
+_WHO = (
+    Column(
+        "principal",
+        "string",
+        "best label of who did it: user name, else name of the application or identity, else an id",
+    ),
+    Column("principal_type", "string", "`user`, `service_principal`, `managed_identity`, `unknown`"),
+    Column("object_id", "string", "object id of the principal"),
+    Column("app_id", "string", "application (client) id"),
+    Column("upn", "string", "user principal name"),
+    Column("tenant_id", "string", "tenant of the principal; never Log Analytics' TenantId, which is the workspace"),
+    Column("caller_ip", "string", "address of the caller, without port and brackets"),
+    Column("ip_scope", "string", "`public`, `private`, `cgnat`, `loopback`, `reserved`, `invalid`"),
+    Column("correlation_id", "string", "correlation id, verbatim"),
+    Column("client_info", "string", "user agent, verbatim; the caller chose it"),
+)
+_WHOLE = (Column("record_json", "string", "all the fields, as the source wrote them"), *_PLACE)
+
+CONTEXT = {
+    "activity": (
+        *_WHEN,
+        Column("operation", "string", "operation of the control plane, verbatim"),
+        Column("category", "string", "`Administrative`, `Policy`, …, verbatim"),
+        Column("level", "string", "`Informational`, `Warning`, …, verbatim"),
+        Column("outcome", "string", "`success`, `accepted` (started), `denied`, `failure`, `unknown`, from the status"),
+        Column("status", "string", "status, verbatim"),
+        Column("sub_status", "string", "HTTP status in words, verbatim"),
+        Column("hsm", "string", "name of the managed HSM that it is about, lower case, where the resource id names one"),
+        Column("resource_id", "string", "resource id, lower case"),
+        Column("action", "string", "the action that was authorised, verbatim"),
+        Column("scope", "string", "the scope on which it was authorised, verbatim"),
+        *_WHO,
+        Column("token_id", "string", "id of the token"),
+        *_WHOLE,
+    ),
+    "signins": (
+        *_WHEN,
+        Column("outcome", "string", "`success` (error code 0), `failure`, `unknown`"),
+        Column("error_code", "string", "error code, verbatim; 0 is none"),
+        Column("error", "string", "what the error means, verbatim"),
+        *_WHO,
+        Column("app_name", "string", "application that signed in, or with which a user did"),
+        Column("resource", "string", "name of what the token is for"),
+        Column("resource_app_id", "string", "application id of what the token is for"),
+        Column("token_id", "string", "id of the token: joins the `token_id` of events"),
+        Column("signin_id", "string", "id of the sign-in"),
+        Column("credential_id", "string", "id of the secret or certificate of a service principal"),
+        Column("credential_thumbprint", "string", "thumbprint of its certificate"),
+        Column("auth_requirement", "string", "single-factor or multi-factor, verbatim"),
+        Column("auth_protocol", "string", "`deviceCode`, `ropc`, …, verbatim"),
+        Column("conditional_access", "string", "what conditional access made of it, verbatim"),
+        Column("risk", "string", "risk that the service saw during the sign-in, verbatim"),
+        Column("country", "string", "country by the service's own look-up, verbatim"),
+        Column("city", "string", "city by the service's own look-up, verbatim"),
+        *_WHOLE,
+    ),
+    "blob_requests": (
+        *_WHEN,
+        Column("operation", "string", "REST operation of the storage service, verbatim"),
+        Column("outcome", "string", "`success` 2xx, `accepted` 202, `denied` 401/403, `failure` any other, `unknown`"),
+        Column("http_status", "int", "HTTP status"),
+        Column("status", "string", "status in words, verbatim"),
+        Column("account", "string", "storage account"),
+        Column("container", "string", "container, from the object's key or the URI"),
+        Column("blob", "string", "blob, from the object's key or the URI"),
+        Column("uri", "string", "URI without its query, which may hold a signature"),
+        Column("auth_type", "string", "`OAuth`, `SAS`, `AccountKey`, …, verbatim"),
+        Column("auth_hash", "string", "hash of the token or signature: the same for each use of a SAS"),
+        *_WHO,
+        Column("caller_port", "int", "port of the caller"),
+        Column("client_request_id", "string", "request id that the client chose"),
+        Column("tls_version", "string", "TLS version"),
+        Column("sent_bytes", "int", "bytes of the answer's body"),
+        Column("received_bytes", "int", "bytes of the request's body"),
+        Column("source_uri", "string", "from where a copy was made, without its query"),
+        Column("destination_uri", "string", "to where, without its query"),
+        *_WHOLE,
+    ),
+}  # fmt: skip
 
 FINDINGS = (
     Column("finding_id", "string", "`F01`, `F02`, …: in the order of the findings"),
@@ -143,6 +238,18 @@ FINDINGS = (
     Column("benign", "string", "what innocent activity looks the same"),
     Column("next_step", "string", "what to do next"),
 )
+
+NOTES = (
+    Column("note_id", "string", "id of the note; a digest of what it says, who said it and when"),
+    Column("time", "timestamp", "when it was written, UTC"),
+    Column("by", "string", "who wrote it, as their machine knew them"),
+    Column("kind", "string", "`tag`, `bookmark`, `comment`, `hypothesis`, `evidence`, `t0`, `answer`, `view`; `retraction`, `recovered`"),
+    Column("text", "string", "its words; the tag, the title, the hypothesis, the answer"),
+    Column("about", "list", "`event_id`s of the records that it is about"),
+    Column("detail", "string", "JSON: comment of a tag, time of T0, question and state of an answer, question of a view, …"),
+    Column("replaces", "string", "the note that it corrects"),
+    Column("retracts", "string", "the note that it takes back"),
+)  # fmt: skip
 
 EVENT_NAMES = tuple(column.name for column in EVENTS)
 
@@ -185,7 +292,15 @@ def _pandas_types() -> dict[pa.DataType, Any]:
 
 def to_markdown() -> str:
     """Render the data dictionary that docs/schema.md holds."""
-    tables = (("Events", EVENTS), ("Rejects", REJECTS), ("Duplicates", DUPLICATES), ("Findings", FINDINGS))
+    context = tuple((f"Context: {name}", columns) for name, columns in CONTEXT.items())
+    tables = (
+        ("Events", EVENTS),
+        ("Rejects", REJECTS),
+        ("Duplicates", DUPLICATES),
+        *context,
+        ("Findings", FINDINGS),
+        ("Notes", NOTES),
+    )
     return "\n".join(_section(title, columns) for title, columns in tables)
 
 

@@ -2,17 +2,20 @@
 
 import gzip
 import json
+import random
 import zipfile
 from pathlib import Path
 
+import msgspec
 import pytest
+from collect_workspace.rows import audit, diagnostics, sample_records, types
 
 from mhsm_forensics import samples
 from mhsm_forensics.case import FATES, create_case
 from mhsm_forensics.errors import EvidenceError
 from mhsm_forensics.evidence import blocks
 from mhsm_forensics.ingest import add, load_events
-from mhsm_forensics.load import records
+from mhsm_forensics.load import _documents, _records, _tables, records
 
 DAMAGED = Path(__file__).parents[1] / "data-samples" / "damaged"
 EXPECTED = json.loads((DAMAGED / "expected.json").read_text("utf-8"))
@@ -162,3 +165,81 @@ def test_a_folder_keeps_what_is_no_log_out_and_says_so(tmp_path):
 
     assert added.left_out == ("logs/notes.txt",)
     assert len(added.new) == 1
+
+
+def answer(names, rows, **dumped):
+    table = {"name": "PrimaryResult", "columns": [{"name": name, "type": "string"} for name in names], "rows": rows}
+    return json.dumps({"tables": [table]}, **{"separators": (",", ":")} | dumped).encode("utf-8", "surrogatepass")
+
+
+def everything(data, size=1 << 20):
+    """All that is read of some bytes, so that true, 1 and 1.0 differ."""
+    batches = list(records(data[i : i + size] for i in range(0, len(data), size)))
+    assert all(
+        data[offset : offset + len(piece)] == piece
+        for batch in batches
+        for offset, piece in zip(batch.offsets, batch.data, strict=True)
+    )
+    said = [{k: bytes(v) if isinstance(v, msgspec.Raw) else v for k, v in msgspec.structs.asdict(r).items()}
+            for b in batches for r in b.records]  # fmt: skip
+    places = [(b.lines, b.offsets, b.nth) for b in batches]
+    return repr((said, places, [b.rejects for b in batches], [b.context for b in batches]))
+
+
+@pytest.fixture
+def the_long_way(monkeypatch):
+    """`everything`, each row cut by its brackets and read for itself."""
+
+    def run(data):
+        with monkeypatch.context() as changed:
+            changed.setattr(_records, "plan_of", lambda _: None)
+            changed.setattr(_tables.Tables, "_more", _documents.Splitter._more)
+            return everything(data)
+
+    return run
+
+
+@pytest.mark.parametrize("table", ["AzureDiagnostics", "AZKVAuditLogs"])
+def test_rows_read_by_plan_are_the_records_that_each_row_is(table, the_long_way):
+    rows = [{"AzureDiagnostics": diagnostics, "AZKVAuditLogs": audit}[table](record) for record in sample_records()]
+    columns = types(table, rows)
+    cells = [[row.get(name, "" if columns[name] == "string" else None) for name in columns] for row in rows]
+    data = answer(columns, cells)
+
+    assert everything(data) == everything(data, 70_001) == the_long_way(data)
+    assert len(outcome(data, len(data))[0]) == len(rows)
+
+
+NAMES = (
+    "TimeGenerated", "timegenerated", "TimeGenerated [UTC]", " TimeGenerated", "_OriginalTimeGenerated", "time",
+    "OperationName", "operationName_s", "operationname_g", "Type", "Category", "CategoryValue", "category_s",
+    "ResourceId", "_ResourceId", "resourceId_s", "ResourceProvider", "httpStatusCode_d", "httpStatusCode_s",
+    "DurationMs", "ResultSignature", "CallerIPAddress", "CallerIpAddress_s", "identity", "Identity", "identity_s",
+    "identity_claim_oid_g", "identity_claim_oid_s", "identity_claim_", "properties_s", "Properties", "id_s", "id_g",
+    "tlsVersion_s", "isRbac_b", "AdditionalFields", "TenantId", "tenantid_g", "EventTimestamp", "", "_s", "records",
+    "value", "route", "AuthenticationType", "AuthenticationHash", "requestUri_s", "a]", "é",
+)  # fmt: skip
+CELLS = (
+    None, "", "", "x", "KeyGet", "2026-03-05T01:59:17.5606376Z", 0, 1, 1.0, True, False, -0.0, 1e16, 2**70, [], {},
+    [1, [2]], {"a": {"b": []}}, {"value": "Administrative"}, "AzureDiagnostics", "AzureActivity", "AuditEvent", "Administrative",
+    '{"oid":"1"}', "{", "],[", '"],["', "\\", "\x00\x7f\u2028", "é\U0001f512", "\ud800",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_the_columns_and_the_cells_the_plan_changes_nothing(seed, the_long_way):
+    dice = random.Random(seed)
+    names = ["TimeGenerated", "OperationName", *dice.sample(NAMES, k=dice.randint(0, 20))]
+    dice.shuffle(names)
+    usual = [dice.choice(CELLS) for _ in names]
+    rows = [[dice.choice((cell, dice.choice(CELLS))) for cell in usual] for _ in range(40)]
+    odd = [["short"], {"a": 1}, 7, None, [[]] * len(names)]
+    rows = [dice.choice((*odd, row)) if dice.random() < 0.02 else row for row in rows]
+    data = answer(names, rows, indent=dice.choice((None, None, 1)), ensure_ascii=dice.random() < 0.5)
+    if seed % 5 == 0:
+        data = data[: dice.randint(1, len(data))]
+    if seed % 7 == 0:
+        at = data.rindex(b"[")
+        data = data[:at] + b"\xff\n" + data[at:]
+
+    assert everything(data) == everything(data, 200) == the_long_way(data)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ..case import utc_text
 from ._patience import patiently
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def resources(container: ContainerClient, pool: Executor) -> Resources:
     RefusedError
         The container can't be listed.
     """
-    below = _below(container, "")
+    [below] = pool.map(partial(_below, container), [""])
     found = [p for p in below if p.lower() == "resourceid=/"]
     others = [p for p in below if p.lower() != "resourceid=/"]
     for level in _LEVELS:
@@ -235,4 +236,4 @@ def _lead(item: Any) -> Lead | None:
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
+    return utc_text(moment) if moment else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 T = TypeVar("T")
 
@@ -87,7 +87,8 @@ def refusal(problem: AzureError | OSError) -> RefusedError:
     """Say why a request failed and what helps, without the address: it may hold a signature."""
     status = getattr(problem, "status_code", None)
     if isinstance(problem, ClientAuthenticationError) and status is None:
-        return RefusedError(redacted(str(problem.message)), "sign in (az login), or choose another --login", "login")
+        said = str(problem.message).partition("\n")[0]
+        return RefusedError(redacted(said), "sign in (az login), or choose another --login", "login")
     if status is None:
         cause = getattr(problem, "inner_exception", None) or problem
         if type(cause) is AzureError:  # not of the transport: an MD5 that differs, time after time
@@ -119,18 +120,20 @@ def _passes(problem: AzureError | OSError) -> bool:
 
 
 def _wait(problem: AzureError | OSError, attempt: int) -> float:
-    asked = _asked(getattr(getattr(problem, "response", None), "headers", None) or {})
+    asked = seconds_asked(getattr(getattr(problem, "response", None), "headers", None) or {})
     own = FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25)
     return min(own if asked is None else asked, LONGEST_WAIT)
 
 
-def _asked(headers: dict[str, str]) -> float | None:
+def seconds_asked(headers: Mapping[str, str]) -> float | None:
     """Seconds that the service asks for; none if it doesn't say, or not so that it can be read."""
     text = headers.get("Retry-After")
-    if text is None:
+    if not text:
         return None
-    if text.isdigit():
-        return float(text)
+    try:
+        return max(float(text), 0.0)
+    except ValueError:
+        pass  # a date
     try:
         return max((parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds(), 0.0)
     except (TypeError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,10 @@ class Asked:
     workspace: str
     url: str
     table: str
-    hsms: tuple[str, ...]
     span: Span
     query: str
     query_sha256: str
+    question_sha256: str  # of the query without its times: the same for all slices of a table
 
 
 class Shelf:
@@ -39,13 +40,15 @@ class Shelf:
     def __init__(self, case: Case) -> None:
         self._case = case
         self._incoming = case.path / "evidence" / ".incoming"
+        # Of this run alone: a request of an earlier one, which was stopped, may still be ending.
+        self._waiting = self._incoming / f"answer-{secrets.token_hex(4)}"
         self._known = {entry.sha256 for entry in case.manifest.evidence}
         self._paths = {entry.path for entry in case.manifest.evidence}
 
     def waiting(self) -> Path:
         """Where an answer is written while it arrives."""
         self._incoming.mkdir(parents=True, exist_ok=True)
-        return self._incoming / "answer"
+        return self._waiting
 
     def keep(self, asked: Asked, answer: Answer, counted: int, *, verified: bool) -> Evidence | None:
         """Take the answer that waits into the case; None if it is empty or the case has these bytes.
@@ -89,7 +92,7 @@ def _detail(asked: Asked, answer: Answer, counted: int, *, verified: bool) -> di
     }  # fmt: skip
 
 
-def collected_before(case: Case, workspace: str, table: str, hsms: tuple[str, ...]) -> list[Span]:
+def collected_before(case: Case, workspace: str, question_sha256: str) -> list[Span]:
     """Slices that an earlier run took in completely, each with its number of rows."""
     found: dict[tuple[datetime, datetime], Span] = {}
     kept = {entry.sha256 for entry in case.manifest.evidence}
@@ -97,7 +100,7 @@ def collected_before(case: Case, workspace: str, table: str, hsms: tuple[str, ..
         detail = entry["detail"]
         if entry["action"] != ACTION or not detail["verified"]:
             continue
-        same = (detail["workspace"], detail["table"], tuple(detail["hsms"])) == (workspace, table, hsms)
+        same = (detail["workspace"], detail["question_sha256"]) == (workspace, question_sha256)
         if same and (not detail["rows"] or detail["sha256"] in kept):
             span = Span(datetime.fromisoformat(detail["start"]), datetime.fromisoformat(detail["end"]), detail["rows"])
             found[span.start, span.end] = span

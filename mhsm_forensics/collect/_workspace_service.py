@@ -12,13 +12,11 @@ https://learn.microsoft.com/azure/azure-monitor/logs/api/errors
 
 from __future__ import annotations
 
-import email.utils
 import hashlib
 import json
 import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
@@ -27,10 +25,13 @@ from azure.monitor.query import LogsQueryClient
 
 from ..errors import EvidenceError
 from ..load import survey
+from ._patience import StoppedError, seconds_asked
+from ._stopping import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from threading import Event
 
     from azure.core.credentials import TokenCredential
     from azure.core.rest import HttpResponse
@@ -82,11 +83,13 @@ class Service:
     """One workspace, or one resource whose rows may be in several; holds no token and writes none."""
 
     def __init__(
-        self, credential: TokenCredential, target: str, endpoint: str | None, transport: dict[str, Any] | None = None
-    ) -> None:
+        self, credential: TokenCredential, target: str, endpoint: str | None, transport: dict[str, Any] | None = None,
+        stop: Event | None = None,
+    ) -> None:  # fmt: skip
         self.endpoint = (endpoint or PUBLIC).rstrip("/")
         self.target = target
         self.retried: list[str] = []
+        self._stop = stop
         self._client = LogsQueryClient(
             credential, endpoint=self.endpoint, audience=self.endpoint, read_timeout=WAIT + 60, **(transport or {})
         )
@@ -103,6 +106,8 @@ class Service:
         ------
         EvidenceError
             The service refuses, or does not answer.
+        StoppedError
+            Somebody asked to stop; so does `fetch`.
         """
         try:
             body = self._retried(lambda: self._read(text))
@@ -133,7 +138,7 @@ class Service:
         tried = 0
         while True:
             try:
-                return attempt()
+                return interruptible(attempt, self._stop)
             except _AgainError as problem:
                 tried += 1
                 self.retried.append(str(problem))
@@ -144,7 +149,13 @@ class Service:
                         f"{self.url}: no whole answer in {TRIES} tries ({problem}). "
                         "Hint: run the same command again; what was collected is kept."
                     ) from None
-                pause(min(problem.after if problem.after is not None else 2.0 ** (tried - 1), _LONGEST_PAUSE))
+                self._pause(min(problem.after if problem.after is not None else 2.0 ** (tried - 1), _LONGEST_PAUSE))
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop is None:
+            pause(seconds)
+        elif self._stop.wait(seconds):
+            raise StoppedError
 
     def _read(self, text: str) -> Any:
         response = self._send(text)
@@ -161,6 +172,8 @@ class Service:
         try:
             with path.open("wb") as file:
                 for block in response.iter_bytes():
+                    if self._stop and self._stop.is_set():
+                        raise StoppedError
                     file.write(block)
                     digest.update(block)
                     size += len(block)
@@ -195,9 +208,9 @@ class Service:
         if any(code in message for code in _TOO_LARGE) or status == 413:
             return TooLargeError(f"HTTP {status}: {message}")
         if status == 504:
-            return _SlowError(f"HTTP {status}: {message}", _retry_after(response))
+            return _SlowError(f"HTTP {status}: {message}", seconds_asked(response.headers))
         if status in _BUSY:
-            return _AgainError(f"HTTP {status}: {message}", _retry_after(response))
+            return _AgainError(f"HTTP {status}: {message}", seconds_asked(response.headers))
         if status in {401, 403}:
             return _denied(self.url, message)
         if status == 404:
@@ -233,21 +246,6 @@ def _message(response: HttpResponse) -> str:
         said.append(f"{error.get('code', '')}: {error.get('message', '')}")
         error = error.get("innererror")
     return "; ".join(said)
-
-
-def _retry_after(response: HttpResponse) -> float | None:
-    """Return the seconds that the service asks to wait, given as a number or as a date."""
-    value = response.headers.get("Retry-After")
-    if not value:
-        return None
-    try:
-        return max(float(value), 0.0)
-    except ValueError:
-        pass
-    try:
-        return max((email.utils.parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
 
 
 def _request_id(response: HttpResponse) -> str | None:

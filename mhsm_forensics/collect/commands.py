@@ -13,11 +13,11 @@ from .. import case as cases
 from ..errors import EvidenceError
 from ..text import plural, visible
 from ..typed import moment, progress_of
+from .clouds import CLOUDS, KINDS
 
 if TYPE_CHECKING:
     from .storage import Collected
 
-_KINDS = ("default", "browser", "device", "cli", "managed-identity", "sas", "connection-string")
 _SHOWN = 5  # names of a kind on the screen; the custody log has them all
 
 
@@ -29,8 +29,8 @@ _SHOWN = 5  # names of a kind on the screen; the custody log has them all
 @click.option("--to", "end", metavar="TIME", help="Only events before this time.")
 @click.option("--hsm", "hsms", multiple=True, help="Only this managed HSM; may be given several times.")
 @click.option("--include-vaults", is_flag=True, help="Fetch the logs of key vaults in the container, too.")
-@click.option("--login", "kind", type=click.Choice(_KINDS), default="default", show_default=True, help="Who asks.")
-@click.option("--cloud", type=click.Choice(["public", "usgov", "china"]), default="public", show_default=True)
+@click.option("--login", "kind", type=click.Choice(KINDS), default="default", show_default=True, help="Who asks.")
+@click.option("--cloud", type=click.Choice([*CLOUDS]), default="public", show_default=True)
 @click.option("--tenant", metavar="ID", help="Entra tenant that owns the account.")
 @click.option("--client-id", metavar="ID", help="Client id of a user-assigned managed identity.")
 @click.option("--name", help="Name of a new case.  [default: the folder's]")
@@ -68,7 +68,7 @@ def storage(
 def _say(got: Collected) -> None:
     click.echo(
         f"{plural(len(got.hsms), 'managed HSM')}: {visible(', '.join(got.hsms))}\n"
-        f"{got.listed:,} blobs listed = {got.listed - got.outside - got.unchanged - len(got.unreadable):,} fetched, "
+        f"{got.listed:,} blobs listed = {got.fetched:,} fetched, "
         f"{got.unchanged:,} unchanged, {got.outside:,} outside the time asked for, {len(got.unreadable):,} unreadable"
     )
     click.echo(

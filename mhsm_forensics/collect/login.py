@@ -21,32 +21,13 @@ from azure.identity import (
 )
 
 from ..errors import InputError
+from .clouds import CLOUDS, KINDS, SECRETS, Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 __all__ = ["CLOUDS", "KINDS", "SECRETS", "Cloud", "Login", "account_url", "sign_in"]
-
-KINDS = ("default", "browser", "device", "cli", "managed-identity", "sas", "connection-string")
-
-# kind -> where its secret is looked for before it is asked for
-SECRETS = {"sas": "AZURE_STORAGE_SAS_TOKEN", "connection-string": "AZURE_STORAGE_CONNECTION_STRING"}
-
-
-@dataclass(frozen=True, slots=True)
-class Cloud:
-    """Where one of Azure's clouds answers."""
-
-    authority: str
-    blob_suffix: str
-    logs: str
-
-
-CLOUDS = {
-    "public": Cloud("login.microsoftonline.com", "blob.core.windows.net", "https://api.loganalytics.io"),
-    "usgov": Cloud("login.microsoftonline.us", "blob.core.usgovcloudapi.net", "https://api.loganalytics.us"),
-    "china": Cloud("login.chinacloudapi.cn", "blob.core.chinacloudapi.cn", "https://api.loganalytics.azure.cn"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +40,8 @@ class Login:
 
 def sign_in(
     kind: str = "default", *, cloud: str = "public", tenant: str | None = None, client_id: str | None = None,
-    ask: Callable[[str], str] | None = None,
+    ask: Callable[[str], str] | None = None, show: Callable[[str, str, datetime], None] | None = None,
+    environment: bool = True,
 ) -> Login:  # fmt: skip
     """Return the credential for a kind of login; nothing is sent before it is used.
 
@@ -75,6 +57,10 @@ def sign_in(
         Of a user-assigned managed identity.
     ask
         Asks a person for a secret, given what for; without it the secret must stand in the environment.
+    show
+        Shows a person where to sign in, with which code, and until when; without it the terminal does.
+    environment
+        Whether a secret that stands in the environment is taken before a person is asked.
 
     Raises
     ------
@@ -84,13 +70,13 @@ def sign_in(
     if cloud not in CLOUDS:
         raise InputError(f"{cloud!r}: no such cloud. Hint: one of {', '.join(CLOUDS)}.")
     if kind in SECRETS:
-        return _from_secret(kind, _secret(kind, ask), cloud)
+        return _from_secret(kind, _secret(kind, ask, environment=environment), cloud)
     authority: dict[str, Any] = {"authority": CLOUDS[cloud].authority}
     person = authority | ({"tenant_id": tenant} if tenant else {})
     if kind == "browser":
         return Login(InteractiveBrowserCredential(**person))
     if kind == "device":
-        return Login(DeviceCodeCredential(**person))
+        return Login(DeviceCodeCredential(prompt_callback=show, **person))
     if kind == "cli":
         return Login(AzureCliCredential(tenant_id=tenant or ""))
     if kind == "managed-identity":
@@ -111,10 +97,12 @@ def account_url(account: str, *, cloud: str = "public") -> str:
     return f"https://{account}" if "." in account else f"https://{account}.{CLOUDS[cloud].blob_suffix}"
 
 
-def _secret(kind: str, ask: Callable[[str], str] | None) -> str:
-    text = os.environ.get(SECRETS[kind]) or (ask(kind) if ask else "")
+def _secret(kind: str, ask: Callable[[str], str] | None, *, environment: bool) -> str:
+    text = (environment and os.environ.get(SECRETS[kind])) or (ask(kind) if ask else "")
     if not text.strip():
-        raise InputError(f"--login {kind}: no secret. Hint: put it into the environment as {SECRETS[kind]}.")
+        raise InputError(
+            f"--login {kind}: no secret. Hint: type it, or put it into the environment as {SECRETS[kind]}."
+        )
     return text.strip()
 
 

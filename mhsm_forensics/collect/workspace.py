@@ -8,29 +8,26 @@ incomplete.
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock, Timeout
-
 from .. import ingest
 from ..case import Case, open_case
-from ..errors import CaseError, EvidenceError, InputError
-from ..evidence import recover
-from ._workspace_queries import EARLIEST, LATEST, TABLES, Table, query
+from ..errors import EvidenceError, InputError
+from ._workspace_queries import EARLIEST, LATEST, TABLES, Only, query
 from ._workspace_run import Run, Scope, Slice, TableRows
 from ._workspace_service import Service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from datetime import datetime
+    from threading import Event
 
     from azure.core.credentials import TokenCredential
 
     from ..case import Evidence
 
-__all__ = ["Collected", "Slice", "TableRows", "collect"]
+__all__ = ["Collected", "Slice", "TableRows", "collect", "gather", "target_of"]
 
 _WORKSPACE = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE = re.compile(r"/subscriptions/[\w-]+/resourcegroups/[\w.()-]+/providers/[\w.]+/\w+/([\w-]+)", re.IGNORECASE)
@@ -45,6 +42,7 @@ class Collected:
     tables: tuple[TableRows, ...] = ()
     slices: tuple[Slice, ...] = field(default=(), repr=False)
     retried: tuple[str, ...] = field(default=(), repr=False)  # faults that passed
+    stopped: bool = False  # somebody asked to stop; a rerun goes on
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -59,7 +57,7 @@ class Collected:
     @property
     def complete(self) -> bool:
         """Whether every row that the service counts is in the case, and there was a table to ask."""
-        return not self.unfinished and any(not table.absent for table in self.tables)
+        return not self.stopped and not self.unfinished and any(not table.absent for table in self.tables)
 
 
 def collect(
@@ -69,11 +67,12 @@ def collect(
     start: datetime | None = None,
     end: datetime | None = None,
     hsms: Iterable[str] = (),
-    table: Literal["auto"] | Table = "auto",
+    table: Literal["auto", "AzureDiagnostics", "AZKVAuditLogs"] = "auto",
     resource: str | None = None,
     credential: TokenCredential,
     endpoint: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    stop: Event | None = None,
     transport: dict[str, Any] | None = None,
 ) -> Collected:
     """Take the audit rows of a workspace into a case as evidence, and derive their events.
@@ -98,6 +97,9 @@ def collect(
         Address of the service in another cloud, `https://api.loganalytics.us` say.
     progress
         Called with the rows that were taken in, and those the service counts.
+    stop
+        Set it, from another thread, to end early: the request under way is dropped at once, the slices that are whole
+        are kept and their events derived, and the result is `stopped`.
     transport
         Further arguments of the SDK's client, `connection_verify` say.
 
@@ -110,25 +112,31 @@ def collect(
     CaseError
         The case can't be written, or another process is writing it.
     """
-    label, target = _target(workspace_id, resource)
-    scope = Scope(label, tuple(hsm.lower() for hsm in hsms), start or EARLIEST, end or LATEST)
-    asked = TABLES if table == "auto" else (table,)
-    query("count", scope.start, scope.end, hsms=scope.hsms)  # a wrong value must not leave a trace
-    service = Service(credential, target, endpoint, transport)
+    label, target = target_of(workspace_id, resource)
+    scope = Scope(label, Only(hsms=tuple(hsms)).checked(), start or EARLIEST, end or LATEST)
+    service = Service(credential, target, endpoint, transport, stop)
+    return gather(case, service, scope, TABLES if table == "auto" else (table,), progress)
+
+
+def gather(
+    case: Case, service: Service, scope: Scope, tables: tuple[str, ...], progress: Callable[[int, int], None] | None
+) -> Collected:
+    """Take the rows of some tables into a case, and derive what they hold; ends the service's connection."""
+    query("count", scope.start, scope.end, only=scope.only)  # a wrong value must not leave a trace
     try:
-        with _writing(case) as case:
+        with ingest.writing(open_case(case.path)) as case:
             run = Run(case, service, scope, progress)
-            run.collect(asked)
+            run.collect(tables)
     except EvidenceError:
         ingest.add(open_case(case.path), [])  # what was collected before is in the case
         raise
     finally:
         service.close()
     added = ingest.add(open_case(case.path), [])
-    return Collected(added.case, added.new, run.tables(), tuple(run.slices), tuple(service.retried))
+    return Collected(added.case, added.new, run.tables(), tuple(run.slices), tuple(service.retried), run.stopped)
 
 
-def _target(workspace_id: str | None, resource: str | None) -> tuple[str, str]:
+def target_of(workspace_id: str | None, resource: str | None) -> tuple[str, str]:
     """Name of the folder for the evidence, and path of the query."""
     if resource is not None:
         found = _RESOURCE.fullmatch(resource.rstrip("/"))
@@ -140,14 +148,3 @@ def _target(workspace_id: str | None, resource: str | None) -> tuple[str, str]:
             f"{workspace_id!r}: not a workspace ID. Hint: it is a GUID, on the Overview page of the workspace."
         )
     return str(workspace_id).lower(), f"/workspaces/{workspace_id}"
-
-
-@contextmanager
-def _writing(case: Case) -> Iterator[Case]:
-    """Hold the case's lock, with what an earlier run left finished."""
-    try:
-        with FileLock(case.path / ".lock", timeout=0):
-            recover(open_case(case.path))
-            yield open_case(case.path)
-    except Timeout:
-        raise CaseError(f"{case.path}: another process is writing this case. Hint: wait until it ends.") from None

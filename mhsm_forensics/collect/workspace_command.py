@@ -1,30 +1,43 @@
-"""The command `collect workspace`, put into its group when it is asked for."""
+"""The commands `collect workspace` and `collect context`, put into their group when they are asked for."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..errors import EvidenceError
 from ..text import plural, visible
 from ..typed import moment
+from .clouds import CLOUDS, KINDS, SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .workspace import Collected
 
+_Command = TypeVar("_Command", bound="Callable[..., Any]")
 
-_KINDS = ("default", "browser", "device", "cli", "managed-identity")
+# A secret opens a storage account; a workspace wants a token.
+_KINDS = tuple(kind for kind in KINDS if kind not in SECRETS)
 
 # The service's address is also the audience of its tokens.
-ENDPOINTS = {
-    "public": "https://api.loganalytics.io",
-    "usgov": "https://api.loganalytics.us",
-    "china": "https://api.loganalytics.azure.cn",
-}
+ENDPOINTS = {name: cloud.logs for name, cloud in CLOUDS.items()}
+
+
+def _who_asks(command: _Command) -> _Command:
+    """Add the options of a login."""
+    for option in (
+        click.option("--client-id", metavar="ID", help="Client id of a user-assigned managed identity."),
+        click.option("--tenant", metavar="ID", help="Entra tenant that owns the workspace."),
+        click.option("--cloud", type=click.Choice([*ENDPOINTS]), default="public", show_default=True),
+        click.option(
+            "--login", "kind", type=click.Choice(_KINDS), default="default", show_default=True, help="Who asks."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command("workspace")
@@ -37,10 +50,7 @@ ENDPOINTS = {
 @click.option(
     "--table", type=click.Choice(["auto", "AzureDiagnostics", "AZKVAuditLogs"]), default="auto", show_default=True
 )
-@click.option("--login", "kind", type=click.Choice(_KINDS), default="default", show_default=True, help="Who asks.")
-@click.option("--cloud", type=click.Choice(["public", "usgov", "china"]), default="public", show_default=True)
-@click.option("--tenant", metavar="ID", help="Entra tenant that owns the workspace.")
-@click.option("--client-id", metavar="ID", help="Client id of a user-assigned managed identity.")
+@_who_asks
 @click.option("--name", help="Name of a new case.  [default: the folder's]")
 def workspace(
     case: Path,
@@ -73,11 +83,41 @@ def workspace(
         opened, workspace_id, start=between[0], end=between[1], hsms=hsms, table=table, resource=resource,
         credential=credential, endpoint=ENDPOINTS[cloud], progress=_progress(),
     )  # fmt: skip
+    _say(found)
+
+
+@click.command("context")
+@click.argument("case", type=click.Path(path_type=Path))
+@click.option("--workspace", "workspace_id", metavar="ID", required=True, help="The workspace ID, a GUID.")
+@click.option("--from", "start", metavar="TIME", help="Only from this time on.  [default: a day before the events]")
+@click.option("--to", "end", metavar="TIME", help="Only before this time.  [default: a day after the events]")
+@click.option("--hsm", "hsms", multiple=True, help="Only around this managed HSM; may be given several times.")
+@click.option("--backup-account", "accounts", multiple=True, help="A storage account that backups go to: all requests.")
+@_who_asks
+def context(
+    case: Path, workspace_id: str, start: str | None, end: str | None, hsms: tuple[str, ...], accounts: tuple[str, ...],
+    kind: str, cloud: str, tenant: str | None, client_id: str | None,
+) -> None:  # fmt: skip
+    """Take what other logs say around the events of CASE: activity log, sign-ins, requests to the backups' storage."""
+    from ..case import open_case
+    from . import context as collecting
+    from . import login
+
+    between = (moment(start), moment(end))
+    credential = login.sign_in(kind, cloud=cloud, tenant=tenant, client_id=client_id).credential
+    found = collecting.collect(
+        open_case(case), workspace_id, start=between[0], end=between[1], hsms=hsms, accounts=accounts,
+        credential=credential, endpoint=ENDPOINTS[cloud], progress=_progress(),
+    )  # fmt: skip
+    _say(found)
+
+
+def _say(found: Collected) -> None:
     for line in said(found):
         click.echo(visible(line))
     if not found.complete:
         raise EvidenceError(
-            f"{case}: not everything was collected. Hint: run the same command again; what is there is kept."
+            f"{found.case.path}: not everything was collected. Hint: run the same command again; what is there is kept."
         )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from ._parts import Progress
 
-__all__ = ["Added", "add", "load_events", "raw", "rebuild", "sample_case", "writing"]
+__all__ = ["Added", "Parts", "add", "deriving", "load_events", "raw", "rebuild", "sample_case", "settle", "writing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,8 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
         sources = found.sources + (find(resumed).sources if resumed else ())
         unfinished = [entry for entry in case.manifest.evidence if entry.fates is None]
         total = sum(source.path.stat().st_size for source in sources) + sum(entry.size for entry in unfinished)
-        with deriving(case, total, progress) as parts:
+        with deriving(case, progress) as parts:
+            parts.expect(total)
             parts.take(unfinished)
             new, had = _acquire(case, sources, parts, in_place=in_place)
             if new:
@@ -133,7 +134,8 @@ def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
             for entry in case.manifest.evidence
         )
         case = replace(case, manifest=Manifest(bare))
-        with deriving(case, sum(entry.size for entry in bare), progress) as parts:
+        with deriving(case, progress) as parts:
+            parts.expect(sum(entry.size for entry in bare))
             parts.take(entry for entry in bare if entry.fates is None)
             return settle(case, parts)
 
@@ -199,7 +201,7 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     yield from slices(case.evidence_path(entry), entry.member, [place])
 
 
-_ASIDE = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, "out_of_scope": schema.EVENTS}
+_ASIDE = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, "out_of_scope": schema.EVENTS, **schema.CONTEXT}
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..derive import Loaded, load_part
+from ..derive import Loaded, load_part, ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 PART = 64 << 20  # bytes of evidence in one part, about
+LEAST = 16 << 20  # where there is not enough for all processors otherwise
 # Blocks of some megabytes come and go all the time: glibc is to keep them, and not to ask the kernel for
 # fresh, zeroed pages each time. The workers do no algebra either.
 _WORKER = {
@@ -29,18 +30,19 @@ _WORKER = {
     "OPENBLAS_NUM_THREADS": "1",
 }
 
+_PROCESSES = os.cpu_count() or 1
 ALONE = 32 << 20  # below this, a second process costs more than it gives
 
 
 class Parts:
     """Evidence dealt into parts, each derived as soon as it is large enough."""
 
-    def __init__(self, case: Case, total: int, progress: Progress | None) -> None:
+    def __init__(self, case: Case, progress: Progress | None) -> None:
         self.staging = case.path / "events" / ".staging"
-        self._case, self._total, self._progress = case, total, progress
+        self._case, self._total, self._progress = case, 0, progress
         self._part: list[Evidence] = []
         self._jobs: list[Callable[[], list[Loaded]]] = []
-        self._executor = _executor() if total > ALONE else None
+        self._executor: Any = None
         self._stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"  # no two runs share a name
         self._taken = self._derived = 0  # bytes
 
@@ -49,13 +51,26 @@ class Parts:
         """Whether there is anything to derive."""
         return bool(self._jobs or self._part)
 
+    def expect(self, total: int) -> None:
+        """Say how many bytes will be taken: where they are many, other processes begin to get ready."""
+        self._total += total
+        if self._total > ALONE and self._executor is None:
+            self._executor = _executor()
+            for _ in range(_PROCESSES):
+                self._executor.submit(ready)
+
+    def forgo(self, total: int) -> None:
+        """Say that so many of the bytes will not be taken after all."""
+        self._total -= total
+        self._tell()
+
     def take(self, entries: Iterable[Evidence]) -> None:
         """Add evidence to the present part, and begin with the part when it is large enough."""
         for entry in entries:
             self._part.append(entry)
             self._taken += entry.size
             self._tell()
-            if sum(e.size for e in self._part) >= PART:
+            if sum(e.size for e in self._part) >= min(PART, max(LEAST, self._total // (2 * _PROCESSES))):
                 self._begin()
 
     def _begin(self) -> None:
@@ -88,8 +103,9 @@ class Parts:
 
 
 @contextmanager
-def deriving(case: Case, total: int, progress: Progress | None) -> Iterator[Parts]:
-    parts = Parts(case, total, progress)
+def deriving(case: Case, progress: Progress | None) -> Iterator[Parts]:
+    """Derive evidence while more of it is still taken in; `settle` the parts before this ends."""
+    parts = Parts(case, progress)
     parts.staging.mkdir(parents=True, exist_ok=True)
     try:
         yield parts
@@ -103,4 +119,4 @@ def deriving(case: Case, total: int, progress: Progress | None) -> Iterator[Part
 def _executor() -> Any:
     from loky import get_reusable_executor
 
-    return get_reusable_executor(max_workers=os.cpu_count() or 1, timeout=10, env=_WORKER)
+    return get_reusable_executor(max_workers=_PROCESSES, timeout=10, env=_WORKER)

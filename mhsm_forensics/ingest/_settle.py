@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import engine, schema
-from ..case import FATES, Case, Evidence, Manifest, open_case, record_custody, write_manifest
+from ..case import FATES, Case, Evidence, Manifest, open_case, record_custody, utc_text, write_manifest
 from ..evidence import slices
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def settle(case: Case, parts: Parts) -> Case:
     record_custody(case.path, "loaded", {"files": len(done), "lines": sum_fates(done.values()), "parts": list(names)})
     return open_case(case.path)
 
+
+# Tables beside the events whose records are accounted as out of scope.
+_ASIDE = {"out_of_scope": schema.EVENTS, **schema.CONTEXT}
 
 # Records that are equal byte for byte have the same record id, so only those that share one (or its hash, which
 # takes half the time to group by) are compared, byte for byte.
@@ -62,9 +65,9 @@ def _settle_duplicates(case: Case, staging: Path) -> tuple[tuple[str, ...], dict
 
     Returns the new event parts, and how many records of which evidence and table came again.
     """
-    new = {kind: sorted(staging.glob(f"{kind}-*.parquet")) for kind in ("events", "out_of_scope")}
-    aside = [path] if (path := case.path / "out_of_scope.parquet").exists() else []
-    old = {"events": list(case.events.paths), "out_of_scope": aside}
+    new = {kind: sorted(staging.glob(f"{kind}-*.parquet")) for kind in ("events", *_ASIDE)}
+    aside = {kind: [path] if (path := case.table_path(kind)).exists() else [] for kind in _ASIDE}
+    old = {"events": list(case.events.paths), **aside}
     held = [(kind, age) for kind in new for age in ("old", "new") if (old if age == "old" else new)[kind]]
     counts: dict[tuple[str, str], int] = {}
     with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
@@ -112,7 +115,7 @@ def _find_again(db: duckdb.DuckDBPyConnection, case: Case, candidates: pa.Table,
 
 def _without_again(db: duckdb.DuckDBPyConnection, path: Path) -> None:
     db.read_parquet(str(path)).create_view("part", replace=True)
-    (found,) = db.execute("SELECT count(*) FROM part SEMI JOIN again USING (event_id)").fetchone() or (0,)
+    ((found,),) = db.execute("SELECT count(*) FROM part SEMI JOIN again USING (event_id)").fetchall()
     if not found:
         return
     kept = path.with_suffix(".kept")
@@ -129,8 +132,9 @@ def _publish(case: Case, staging: Path, parts: tuple[str, ...], manifest: Manife
     with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
         _register_loaded(db, case)
         _extend(db, case, "rejects", schema.REJECTS, sorted(staging.glob("rejects-*.parquet")))
-        _extend(db, case, "out_of_scope", schema.EVENTS, sorted(staging.glob("out_of_scope-*.parquet")))
         _extend(db, case, "duplicates", schema.DUPLICATES, sorted(staging.glob("again.parquet")))
+        for name, columns in _ASIDE.items():
+            _extend(db, case, name, columns, sorted(staging.glob(f"{name}-*.parquet")))
     for name in parts:
         (staging / name).replace(case.path / "events" / name)
     write_manifest(case.path, manifest)
@@ -143,7 +147,8 @@ def _extend(
     db: duckdb.DuckDBPyConnection, case: Case, name: str, columns: tuple[schema.Column, ...], new: list[Path]
 ) -> None:
     """Write a derived table again: what it held of evidence that counts, and what is new."""
-    target = case.path / f"{name}.parquet"
+    target = case.table_path(name)
+    target.parent.mkdir(exist_ok=True)
     if not new and not target.exists():
         pq.write_table(schema.empty(columns), target)
         return
@@ -163,7 +168,7 @@ def _extend(
 def _accounted(item: Loaded, again: dict[tuple[str, str], int]) -> Evidence:
     entry = item.evidence
     events_again = again.get((entry.evidence_id, "events"), 0)
-    others_again = again.get((entry.evidence_id, "out_of_scope"), 0)
+    others_again = sum(again.get((entry.evidence_id, kind), 0) for kind in _ASIDE)
     fates = {
         "event": item.events - events_again,
         "duplicate": events_again + others_again,
@@ -178,7 +183,7 @@ def _accounted(item: Loaded, again: dict[tuple[str, str], int]) -> Evidence:
 def _iso(t: int | None) -> str | None:
     if t is None:
         return None
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=t)).isoformat().replace("+00:00", "Z")
+    return utc_text(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=t))
 
 
 def sum_fates(entries: Iterable[Evidence]) -> dict[str, int]:

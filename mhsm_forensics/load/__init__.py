@@ -1,10 +1,11 @@
 """Evidence → raw records: every line (or array element) with its place, and the lines that are no record.
 
 `records` is what to call; `survey` only counts the rows of an answer. What `records` yields adds up: each
-line of the file is exactly one record, one reject or one blank.
+line of the file is exactly one record, one record of another log that gives context, one reject or one blank.
 """
 
+from ._context import Context, Kind
 from ._records import Batch, Place, Record, Reject, records
 from ._tables import Survey, survey
 
-__all__ = ["Batch", "Place", "Record", "Reject", "Survey", "records", "survey"]
+__all__ = ["Batch", "Context", "Kind", "Place", "Record", "Reject", "Survey", "records", "survey"]

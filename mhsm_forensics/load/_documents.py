@@ -7,11 +7,10 @@ brackets and strings: at any moment it holds one element, and what lies between 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
 # {"records":[ of the format before November 2018 and of event hub messages, {"value":[ of REST answers.
 WRAPPER = re.compile(rb'\s*\{\s*"(records|value)"\s*:\s*\[', re.IGNORECASE)
@@ -25,8 +24,7 @@ _QUOTE, _ARRAY = b'"['
 _SEPARATORS = b" \t\r\n,"
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One element, or the text between two; with a reason where it is known to be no record."""
 
     data: bytes
@@ -61,9 +59,15 @@ class Splitter:
                     yield from self._between(gap, at)
                 if (element := self._step(at)) is not None:
                     yield element
+                    at = yield from self._more(at)
                 position = gap = at + 1
             position, gap = self._forget(position, gap)
         yield from self._rest(gap)
+
+    def _more(self, at: int) -> Generator[Piece, None, int]:
+        """Yield elements that follow the one closed at *at* and can be had at one go; returns where they end."""
+        yield from ()
+        return at
 
     def _next_bracket(self, position: int) -> int:
         """Where the next bracket stands; a quote there means that a string is still open, the end that none is."""

@@ -132,7 +132,7 @@ def _element_chunks(splitter: Splitter, blocks: Iterator[bytes], size: int) -> I
     chunk = Chunk([], [], [], nth=[])
     last_line, nth = 0, 0
     for piece in splitter.split(blocks):
-        if len(chunk.data) >= size or splitter.names != chunk.names:
+        if len(chunk.data) >= size or splitter.names is not chunk.names:
             yield chunk
             chunk = Chunk([], [], [], nth=[], names=splitter.names)
         nth = nth + 1 if piece.line == last_line else 1

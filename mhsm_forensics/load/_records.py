@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from ..evidence import TornStreamError
+from ._context import KINDS, Context, kind_of
 from ._frames import KEPT, LONGEST, Chunk, document_chunks, frames
-from ._shapes import Record, decode, from_mapping
+from ._rows import Plan, UnplannedError, plan_of
+from ._shapes import Record, decode, folded, from_mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Batch", "Place", "Record", "Reject", "records"]
 
@@ -45,7 +48,8 @@ class Batch:
     """Records in the order of the file, what was rejected between them, and how many lines were blank.
 
     `records`, `data`, `lines`, `offsets` and `nth` belong together, item by item: a record, its bytes, the
-    line and byte on which they start, and how many records start on that line (1 for the first).
+    line and byte on which they start, and how many records start on that line (1 for the first). `context`
+    holds records of other logs, each with its bytes and their place.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -54,6 +58,7 @@ class Batch:
     offsets: list[int] = field(default_factory=list)
     nth: list[int] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    context: list[tuple[Context, bytes, Place]] = field(default_factory=list)
     blank: int = 0
     torn: str | None = None  # why compressed evidence ended early
 
@@ -82,7 +87,7 @@ class Batch:
 
     def extend(self, other: Batch) -> None:
         """Append what another batch accounts for."""
-        for name in ("records", "data", "lines", "offsets", "nth", "rejects"):
+        for name in ("records", "data", "lines", "offsets", "nth", "rejects", "context"):
             getattr(self, name).extend(getattr(other, name))
         self.blank += other.blank
         self.torn = other.torn or self.torn
@@ -136,19 +141,24 @@ class _Stream:
 
 def _clean(chunk: Chunk) -> Batch | None:
     """Decode the whole chunk, or give None if anything in it needs a closer look."""
-    if chunk.rows is not None or chunk.names is not None or chunk.reasons:
+    plan = plan_of(chunk.names) if chunk.names is not None else None
+    if chunk.rows is not None or chunk.reasons or (plan is None and chunk.names is not None):
         return None
+    read = plan.read if plan else decode
     try:
-        found = [decode(piece) for piece in chunk.data]
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = [read(piece) for piece in chunk.data]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, UnplannedError):
         return None
     if None in [record.operationName for record in found] or None in [record.time for record in found]:
+        return None
+    if any((category or "").lower() in KINDS for category in {record.category for record in found}):
         return None
     return Batch(found, chunk.data, list(chunk.lines), chunk.offsets, chunk.nth or [1] * len(found))
 
 
 def _piece_by_piece(chunk: Chunk) -> Batch:
     batch = Batch()
+    named = partial(_named, names=chunk.names, plan=plan_of(chunk.names)) if chunk.names is not None else None
     for index, data in enumerate(chunk.data):
         reason, length = chunk.reasons.get(index, ("", len(data)))
         place = Place(chunk.lines[index], chunk.offsets[index], length, chunk.nth[index] if chunk.nth else 1)
@@ -157,32 +167,36 @@ def _piece_by_piece(chunk: Chunk) -> Batch:
         elif not data.strip():
             batch.blank += 1
         elif chunk.rows is not None:
-            _account(batch, from_mapping(dict(chunk.rows[index])), data, place)
+            _account(batch, _of_fields(dict(chunk.rows[index])), data, place)
         else:
-            _one(batch, data, place, names=chunk.names, torn=chunk.torn and index == len(chunk.data) - 1)
+            _one(batch, data, place, read=named or _lenient, torn=chunk.torn and index == len(chunk.data) - 1)
     return batch
 
 
-def _one(batch: Batch, data: bytes, place: Place, *, names: tuple[str, ...] | None, torn: bool) -> None:
+def _one(
+    batch: Batch, data: bytes, place: Place, *, read: Callable[[bytes], Record | Context | None], torn: bool
+) -> None:
     """Account for one piece of JSON."""
     if len(data) > LONGEST:
         batch.reject(place, "too_long", data)
         return
     try:
-        record = _lenient(data) if names is None else _named(data, names)
+        record = read(data)
     except RecursionError:
         batch.reject(place, "too_deep", data)
     except (msgspec.MsgspecError, ValueError):
         batch.reject(place, "truncated" if torn and data.lstrip()[:1] in b"{[" else "not_json", data)
     else:
-        if record is not None and record.operationName is None and (wrapped := _wrapped(record)):
+        if isinstance(record, Record) and record.operationName is None and (wrapped := _wrapped(record)):
             _unwrap(batch, data, place, wrapped)
         else:
             _account(batch, record, data, place)
 
 
-def _account(batch: Batch, record: Record | None, data: bytes, place: Place) -> None:
-    if record is None or not record.operationName:
+def _account(batch: Batch, record: Record | Context | None, data: bytes, place: Place) -> None:
+    if isinstance(record, Context):
+        batch.context.append((record, data, place))
+    elif record is None or not record.operationName:
         batch.reject(place, "not_a_record", data)
     elif not record.time:
         batch.reject(place, "no_time", data)
@@ -190,27 +204,39 @@ def _account(batch: Batch, record: Record | None, data: bytes, place: Place) -> 
         batch.add(record, data, place)
 
 
-def _lenient(data: bytes) -> Record | None:
-    """Decode a piece that may hold damaged text, fields of other types, or keys in another case."""
+def _lenient(data: bytes) -> Record | Context | None:
+    """Decode a piece that may hold damaged text, fields of other types, keys in another case, or another log."""
     try:
         record = decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         data = _mended(data)
     else:
-        if record.operationName is not None and record.time is not None:
+        known = record.operationName is not None and record.time is not None
+        if known and (record.category or "").lower() not in KINDS:
             return record
     fields = msgspec.json.decode(data)
-    return from_mapping(fields) if isinstance(fields, dict) else None
+    return _of_fields(fields) if isinstance(fields, dict) else None
 
 
-def _named(data: bytes, names: tuple[str, ...]) -> Record | None:
+def _named(data: bytes, names: tuple[str, ...], plan: Plan | None) -> Record | Context | None:
     """Decode a bare row, whose cells the columns of its table name."""
+    try:
+        if plan:
+            return plan.read(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, UnplannedError):
+        pass  # a closer look says why
     try:
         cells = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         cells = msgspec.json.decode(_mended(data))
     fits = isinstance(cells, list) and len(cells) == len(names)
-    return from_mapping(dict(zip(names, cells, strict=True))) if fits else None
+    return _of_fields(dict(zip(names, cells, strict=True))) if fits else None
+
+
+def _of_fields(fields: dict[str, Any]) -> Record | Context | None:
+    by_name = folded(fields)
+    kind = kind_of(by_name)
+    return Context(kind, by_name) if kind else from_mapping(by_name)
 
 
 # A surrogate without its other half is legal in JSON's grammar and in no Unicode text. Both it and bytes

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final, Literal
 
 import msgspec
 
-_RAW = msgspec.Raw(b"")
+NOTHING: Final = msgspec.Raw(b"")
 
 
 class Record(msgspec.Struct, gc=False):
@@ -29,16 +30,16 @@ class Record(msgspec.Struct, gc=False):
     durationMs: str | float | None = None  # noqa: N815
     callerIpAddress: str | None = None  # noqa: N815
     correlationId: str | None = None  # noqa: N815
-    identity: msgspec.Raw = _RAW
-    properties: msgspec.Raw = _RAW
+    identity: msgspec.Raw = NOTHING
+    properties: msgspec.Raw = NOTHING
     clientInfo: str | None = None  # noqa: N815
     requestUri: str | None = None  # noqa: N815
     httpStatusCode: str | float | None = None  # noqa: N815
     subnetId: str | None = None  # noqa: N815
     PoolName: str | None = None
     TenantId: str | None = None
-    records: msgspec.Raw = _RAW
-    value: msgspec.Raw = _RAW
+    records: msgspec.Raw = NOTHING
+    value: msgspec.Raw = NOTHING
     route: str = "storage"
     zone_known: bool = False  # the column's header said UTC, as the portal's CSV does
 
@@ -47,7 +48,7 @@ decode = msgspec.json.Decoder(Record).decode
 
 _FIELDS = {name.lower(): name for name in Record.__struct_fields__ if name not in {"route", "zone_known"}}
 _RAW_FIELDS = {"identity", "properties", "records", "value"}
-_TEXT_FIELDS = {
+TEXT_FIELDS = {
     "time", "operationName", "resourceId", "category", "resultType", "resultDescription", "callerIpAddress",
     "correlationId", "clientInfo", "requestUri", "subnetId", "PoolName", "TenantId",
 }  # fmt: skip
@@ -82,32 +83,37 @@ _ROW_ONLY = {
 _CLAIM = "identity_claim_"
 
 
-def from_mapping(fields: dict[str, Any]) -> Record | None:
-    """Return the record that *fields* hold, or None where they are no audit record.
+def folded(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields by their names in lower case: services differ in how they write them."""
+    return {str(key).strip().lower(): value for key, value in fields.items()}
 
-    Keys are read in any case. Log Analytics rows are recognised by their columns.
+
+def from_mapping(folded: dict[str, Any]) -> Record | None:
+    """Return the record that some `folded` fields hold, or None where they are no audit record.
+
+    Log Analytics rows are recognised by their columns.
 
     References
     ----------
     https://learn.microsoft.com/azure/azure-monitor/reference/tables/azurediagnostics
     https://learn.microsoft.com/azure/azure-monitor/reference/tables/azkvauditlogs
     """
-    folded = {str(key).strip().lower(): value for key, value in fields.items()}
     if any(key.startswith("timegenerated") for key in folded):
         return _from_row(folded)
     record = Record()
     for key, value in folded.items():
         if key in _FIELDS and value is not None:
-            _set(record, _FIELDS[key], value)
+            set_field(record, _FIELDS[key], value)
     if "records" in folded or "value" in folded or "operationname" in folded:
         return record
     return None
 
 
-def _set(record: Record, name: str, value: Any) -> None:
+def set_field(record: Record, name: str, value: Any) -> None:
+    """Set a field to a value as it came, as text where the field is text."""
     if name in _RAW_FIELDS:
-        setattr(record, name, msgspec.Raw(_json(value).encode()))
-    elif name in _TEXT_FIELDS or isinstance(value, (dict, list, bool)):
+        setattr(record, name, as_raw(value))
+    elif name in TEXT_FIELDS or isinstance(value, (dict, list, bool)):
         setattr(record, name, value if isinstance(value, str) else _json(value))
     else:
         setattr(record, name, value)
@@ -118,26 +124,40 @@ def _from_row(folded: dict[str, Any]) -> Record | None:
     given = {key: value for key, value in folded.items() if value not in (None, "")}
     columns = {key.removesuffix(" [utc]"): value for key, value in given.items()}
     record = Record(zone_known=any(key.endswith(" [utc]") for key in folded))
-    record.route = "azure_diagnostics" if _is_diagnostics(folded) else "azkv_audit_logs"
-    rest, claims = _more_columns(columns), {}
-    for key, value in list(rest.items()):
-        base = _SUFFIX.sub("", key)
-        name = _ROW_FIELDS.get(key) or _ROW_FIELDS.get(base)
-        if base.startswith(_CLAIM):
-            claims[base.removeprefix(_CLAIM)] = rest.pop(key)
-        elif name:
-            rest.pop(key)
-            if getattr(record, name) is None or key.startswith("_"):
-                _set(record, name, value)
-        elif key in _ROW_ONLY:
-            rest.pop(key)
+    record.route = "azure_diagnostics" if is_diagnostics(folded) else "azkv_audit_logs"
+    claims: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for key, value in _more_columns(columns).items():
+        what, name = meaning(key)
+        if what == "claim":
+            claims[name] = value
+        elif what == "property":
+            rest[key] = value
+        elif what == "field" and (getattr(record, name) is None or key.startswith("_")):
+            set_field(record, name, value)
     identity = {"claim": claims} if claims else rest.pop("identity", None)
-    record.identity = msgspec.Raw(_json(identity).encode()) if identity else _RAW
-    record.properties = msgspec.Raw(_json({_SUFFIX.sub("", k): v for k, v in rest.items()}).encode())
+    record.identity = as_raw(identity) if identity else NOTHING
+    record.properties = as_raw({meaning(key)[1]: value for key, value in rest.items()})
     return record if record.operationName is not None else None
 
 
-def _is_diagnostics(folded: dict[str, Any]) -> bool:
+@lru_cache(4096)
+def meaning(column: str) -> tuple[Literal["claim", "field", "property", "nothing"], str]:
+    """What a column of a row is to a record, and the name that its value has there.
+
+    >>> meaning("identity_claim_oid_g"), meaning("httpstatuscode_d"), meaning("tlsversion_s"), meaning("tenantid")
+    (('claim', 'oid'), ('field', 'httpStatusCode'), ('property', 'tlsversion'), ('nothing', ''))
+    """
+    base = _SUFFIX.sub("", column)
+    if base.startswith(_CLAIM):
+        return "claim", base.removeprefix(_CLAIM)
+    if name := _ROW_FIELDS.get(column) or _ROW_FIELDS.get(base):
+        return "field", name
+    return ("nothing", "") if column in _ROW_ONLY else ("property", base)
+
+
+def is_diagnostics(folded: dict[str, Any]) -> bool:
+    """Whether a row is of AzureDiagnostics, the table that all services share."""
     if folded.get("type"):
         return str(folded["type"]).lower() == "azurediagnostics"
     return "resourceprovider" in folded or any(key.startswith(_CLAIM) or key.endswith("_s") for key in folded)
@@ -156,5 +176,9 @@ def _more_columns(columns: dict[str, Any]) -> dict[str, Any]:
     return {str(key).lower(): value for key, value in extra.items()} | columns
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def as_raw(value: Any) -> msgspec.Raw:
+    """Return a value as the JSON that stands for it."""
+    return msgspec.Raw(_json(value).encode())
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

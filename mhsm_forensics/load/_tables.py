@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import mmap
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +21,7 @@ import msgspec
 from ._documents import Piece, Splitter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 ANSWER = re.compile(rb'\s*\{\s*"tables"\s*:\s*\[')
@@ -30,6 +30,7 @@ _KEY = re.compile(rb'"(\w+)"\s*:\s*$')
 
 # Depth at which a value stands: the answer is 1, its tables 2, a table 3, its rows 4.
 _ERROR, _COLUMNS, _ROWS = 1, 3, 4
+_ARRAY = b"["[0]
 _HELD = {(1, b"error"): _ERROR, (3, b"columns"): _COLUMNS}
 
 
@@ -39,6 +40,8 @@ class _Named(msgspec.Struct):
 
 class Tables(Splitter):
     """Cuts an answer into the rows of its tables; `names` are the columns of the present one."""
+
+    _one_by_one = 0  # up to this byte of the file, rows can't be cut otherwise
 
     def _open(self, at: int) -> None:
         if self._start >= 0:
@@ -62,7 +65,27 @@ class Tables(Splitter):
         if level == _COLUMNS:
             self.names = _names(piece.data)
             return None
-        return replace(piece, reason="truncated", length=piece.length or len(piece.data))
+        return piece._replace(reason="truncated", length=piece.length or len(piece.data))
+
+    def _more(self, at: int) -> Generator[Piece, None, int]:
+        """Yield the rows up to the last that ends in the buffer, cut by the decoder, which does not read their cells.
+
+        What looks like the end of a row may be text in a cell. Then the decoder refuses, as it refuses what is
+        damaged, and the rows of this buffer are cut one by one.
+        """
+        if self._level != _ROWS or self._offset + at < self._one_by_one:
+            return at
+        limit = min(len(self._buffer), at + self._longest)
+        end = self._buffer.rfind(b"],[", at, limit)
+        for data in _elements(self._buffer[at + 1 : end + 1]):
+            if data[0] != _ARRAY:
+                break
+            start = self._buffer.index(b"[", at + 1)
+            yield Piece(data, self._line_at(start), self._offset + start)
+            at = start + len(data) - 1
+        if at != end:
+            self._one_by_one = self._offset + limit
+        return at
 
     def _rest(self, gap: int) -> Iterator[Piece]:
         between = self._start < 0
@@ -70,6 +93,15 @@ class Tables(Splitter):
         if between and self._depth:  # cut off between two rows: no row shows it
             end = len(self._buffer)
             yield Piece(b"", self._line_at(end), self._offset + end, "truncated")
+
+
+def _elements(text: bytes) -> Iterator[bytes]:
+    """Yield the values in a piece of an array, from the comma before the first of them; none if it is no JSON."""
+    try:
+        values = msgspec.json.decode(b"[0" + text + b"]", type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return iter(())
+    return map(bytes, values[1:])
 
 
 def _names(columns: bytes) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ soon as they are counted in, while they are still in the processor's cache.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from .. import schema
 from ..load import Batch, Record, Reject
 from ._addresses import Address, address_of
 from ._callers import Caller, caller_of
+from ._context import ContextRows
 from ._facts import Facts, Settled
 from ._places import event_id, event_ids, rejects_table, source_file
 from ._requests import Asked, Request, object_of, outcome_of, request_of, whole
@@ -45,11 +46,17 @@ _KEPT = ("time_text", "correlation_id", "result_description", "duration_ms", "so
 
 @dataclass(frozen=True, slots=True)
 class Normalised:
-    """Events, records of other resources, and what is no record."""
+    """Events, records of other resources, what is no record, and the context tables by name."""
 
     events: pa.Table
     out_of_scope: pa.Table
     rejects: pa.Table
+    context: dict[str, pa.Table] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """Every table by its name."""
+        return {"events": self.events, "out_of_scope": self.out_of_scope, "rejects": self.rejects, **self.context}
 
 
 class Normaliser:
@@ -66,6 +73,7 @@ class Normaliser:
     def __init__(self) -> None:
         self._evidence: list[Evidence] = []
         self._rejects: list[tuple[Evidence, Reject]] = []
+        self._context = ContextRows()
         self._ticks: list[np.ndarray] = []
         self._kept: dict[str, list[Any]] = {name: [] for name in _KEPT}
         self._callers, self._requests = Facts(_caller), Facts(_request)
@@ -73,8 +81,8 @@ class Normaliser:
 
     @property
     def rows(self) -> int:
-        """How many records are held."""
-        return len(self._kept["file"])
+        """How many records are held, of all logs."""
+        return len(self._kept["file"]) + len(self._context)
 
     @property
     def rejects(self) -> int:
@@ -86,6 +94,8 @@ class Normaliser:
         ticks, wrong = ticks_of([r.time or "" for r in batch.records], [r.zone_known for r in batch.records])
         self._rejects += [(evidence, reject) for reject in batch.rejects]
         self._rejects += [(evidence, Reject(batch.place(i), why, batch.data[i])) for i, why in wrong.items()]
+        timeless = (self._context.take(*found, evidence) for found in batch.context)
+        self._rejects += [(evidence, reject) for reject in timeless if reject]
         if wrong:
             good = [i for i in range(len(batch.records)) if i not in wrong]
             batch, ticks = batch.only(good), ticks[good]
@@ -124,7 +134,8 @@ class Normaliser:
         """Return the tables of all that was taken."""
         table = self._events()
         in_scope = _in_scope(table)
-        return Normalised(table.filter(in_scope), table.filter(pc.invert(in_scope)), rejects_table(self._rejects))
+        rejects = rejects_table(self._rejects)
+        return Normalised(table.filter(in_scope), table.filter(pc.invert(in_scope)), rejects, self._context.tables())
 
     def _events(self) -> pa.Table:
         ticks = np.concatenate(self._ticks) if self._ticks else np.zeros(0, "int64")
@@ -211,7 +222,7 @@ def _in_scope(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _columns_of(kind: type) -> list[str]:
-    return [field.name for field in fields(kind) if field.name in _NAMES]
+    return [column.name for column in fields(kind) if column.name in _NAMES]
 
 
 def _named(of: pa.Array, names: list[str]) -> pa.DictionaryArray:

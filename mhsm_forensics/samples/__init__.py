@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._around import around
 from ._bulk import bulk, long_line
 from ._damaged import damaged
 from ._documents import documents
@@ -25,5 +26,5 @@ def write(target: Path) -> None:
     """Write every sample below *target*, byte for byte the same each time."""
     save(documents(), target)
     save(quiet_day(), target / "quiet-day")
-    save(incident(), target / "incident")
+    save(incident() | around(), target / "incident")
     save(damaged(), target / "damaged")

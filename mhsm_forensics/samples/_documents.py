@@ -28,6 +28,7 @@ documentation (192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 2001:db8::/32) and
 | `quiet-day/` | one HSM, 4 March 2026 in UTC, nothing wrong in it |
 | `incident/` | two HSMs and a key vault in one container: two quiet weeks, then an intrusion of three days |
 | `incident/insights-logs-auditevent/` | the evidence itself, as a container holds it: load this |
+| `incident/context/` | what other logs say of the same days: activity log, sign-ins, requests to the backups' storage |
 | `incident/truth.json` | the solution: what really happened, who it was, and what looks bad and isn't |
 | `damaged/` | one fault a file, named after it; good records around it |
 | `damaged/expected.json` | for each of those files, what becomes of its lines when it is loaded alone |
@@ -42,6 +43,13 @@ documentation (identity as a JSON text, milliseconds, version 1 correlation ids)
 life. Blobs are named by the hour of arrival: lines come minutes late and out of order, some a day late. Five lines
 were delivered twice, two lines are blank, the last line of the last blob is torn. No source names the operations
 listed under `unpublished_operations`; the names there are guesses.
+
+## What `incident/context/` adds
+
+`activity-log.json` is what `az monitor activity-log list` prints, `sign-ins.json` rows of two workspace tables,
+`storage-requests.csv` the portal's export of StorageBlobLogs. They say what the audit log can't: who removed the diagnostic
+settings before the silence, with which credential the thief signed in (the token ids are those of the audit log), and that
+a full backup was read from the storage account a quarter of an hour after it was taken.
 
 ## Fates in `damaged/expected.json`
 

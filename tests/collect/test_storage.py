@@ -12,6 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ from collect.proxy import Fault
 
 from mhsm_forensics import case as cases
 from mhsm_forensics import ingest
-from mhsm_forensics.collect import _download, _listing, commands, login, storage
+from mhsm_forensics.collect import _download, _listing, _storage_run, commands, login, storage
 from mhsm_forensics.errors import CaseError, EvidenceError, InputError
 
 if TYPE_CHECKING:
@@ -72,9 +73,14 @@ def kept(case: cases.Case) -> dict[str, list[bytes]]:
 
 
 def assert_sound(case: cases.Case) -> None:
-    """Everything is as acquired, accounted for, and nothing lies about."""
+    """Everything is as acquired, accounted for, and nothing lies about once every request has ended."""
+    incoming = case.path / "evidence" / ".incoming"
+    for _ in range(300):
+        if not any(incoming.glob("*")):
+            break
+        time.sleep(0.1)
     assert cases.verify(cases.open_case(case.path)) == []
-    assert [path.name for path in (case.path / "evidence" / ".incoming").glob("*")] == []
+    assert [path.name for path in incoming.glob("*")] == []
 
 
 def test_a_container_gives_the_same_events_as_its_files(container, case, collect, tmp_path):
@@ -199,11 +205,11 @@ def test_another_beginning_under_the_same_creation_time_is_noticed(container, ca
     log = blob_name()
     append(container, log, lines(60, first=500), anew=True)
     created = container.get_blob_client(log).get_blob_properties().creation_time.isoformat().replace("+00:00", "Z")
-    held = storage._held(cases.open_case(case.path), _place_of(case.path / "custody.jsonl"))[log]
+    held = _storage_run._held(cases.open_case(case.path), _place_of(case.path / "custody.jsonl"))[log]
 
     earlier = _download.Earlier(held.path, held.size, held.sha256, held.etag, created)
     blob = _listing.properties(container, log)
-    got = _download.fetch(container, blob, case.path / "x", earlier, storage.Event(), lambda _: None)
+    got = _download.fetch(container, blob, case.path / "x", earlier, Event(), lambda _: None)
 
     assert got.start == 0
     assert (case.path / "x").read_bytes() == lines(60, first=500)
@@ -298,7 +304,7 @@ def test_what_stays_unreadable_is_named_with_its_cure(status, code, cure, contai
     assert cure in got.unreadable[0].cure
     assert set(kept(case)) == set(made) - {bad}
     assert len(got.events) == 50
-    assert "1 of 6 blobs could not be read" in storage.unfinished(case)[0]
+    assert "1 of 6 blobs could not be read" in case.unfinished[0]
 
     proxy.faults.clear()
     proxy.log.clear()
@@ -307,7 +313,7 @@ def test_what_stays_unreadable_is_named_with_its_cure(status, code, cure, contai
     assert healed.complete
     assert len(proxy.downloads()) == 1
     assert len(healed.events) == 60
-    assert storage.unfinished(case) == []
+    assert case.unfinished == []
     assert_sound(case)
 
 
@@ -471,7 +477,7 @@ def test_stopped_and_resumed(container, case, collect, proxy):
         collect(case, progress=stop)
     had = len(kept(case))
     assert 0 < had < 40
-    assert storage.unfinished(case)[0].endswith("it was interrupted")
+    assert case.unfinished[0].endswith("it was interrupted")
     proxy.log.clear()
 
     seen: list[tuple[int, int]] = []
@@ -481,7 +487,7 @@ def test_stopped_and_resumed(container, case, collect, proxy):
     assert kept(case) == {name: [data] for name, data in made.items()}
     assert len(got.events) == 400
     assert seen[-1][0] == seen[-1][1]
-    assert storage.unfinished(case) == []
+    assert case.unfinished == []
     assert_sound(case)
 
 
@@ -514,6 +520,82 @@ def test_a_killed_run_loses_nothing_and_doubles_nothing(files, container, case, 
     assert len(got.events) == 400
     assert got.case.accounting["event"].iloc[0] == got.case.accounting["lines"].iloc[0] == 400
     assert_sound(case)
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.25])
+def test_a_stopped_run_keeps_what_is_whole_and_is_resumed(share, container, case, collect, proxy, monkeypatch):
+    monkeypatch.setattr(_storage_run, "TOGETHER", 4)
+    made = hours(container, 80)
+    proxy.latency = 0.3
+    stop = Event()
+
+    def tell(done: int, total: int) -> None:
+        if done >= share * total:
+            stop.set()
+
+    first = collect(case, progress=tell, stop=stop)
+    had = len(kept(case))
+
+    assert first.stopped
+    assert not first.complete
+    assert (first.listed, first.left) == (80, 80 - had)
+    assert 0 < had < 80
+    assert len(first.events) == 10 * had == 10 * len(first.new)
+    assert case.unfinished == [f"{_place_of(case.path / 'custody.jsonl')}: it was stopped"]
+    assert_sound(first.case)
+    proxy.log.clear()
+    proxy.latency = 0.0
+
+    second = collect(case)
+
+    assert len(proxy.downloads()) == 80 - had
+    assert second.complete
+    assert (second.unchanged, second.left) == (had, 0)
+    assert kept(case) == {name: [data] for name, data in made.items()}
+    assert len(second.events) == 800
+    assert case.unfinished == []
+    assert_sound(second.case)
+
+
+@pytest.mark.parametrize("listing", [True, False])
+def test_requests_without_an_answer_do_not_hold_up_a_stop(listing, container, case, collect, proxy):
+    made = hours(container, 4)
+    stop, hangs, answered = Event(), Event(), Event()
+    when = {"when": lambda request: "comp=list" in request.path} if listing else {}
+    proxy.faults.append(Fault("before", run=lambda: (hangs.set(), answered.wait(60)), times=2, **when))
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(collect, case, stop=stop)
+        hangs.wait(60)
+        before = time.monotonic()
+        stop.set()
+        first = running.result()
+        took = time.monotonic() - before
+    asked = len(proxy.log)
+    answered.set()
+
+    assert first.stopped
+    assert took < 2.5
+    assert first.listed == (0 if listing else 4)
+    assert first.left in ({0} if listing else {2, 3, 4})
+    assert case.unfinished[0].endswith("it was stopped")
+    time.sleep(0.3)
+    assert len(proxy.log) == asked  # nothing is asked for after a stop
+    assert collect(case).complete
+    assert kept(case) == {name: [data] for name, data in made.items()}
+    assert_sound(cases.open_case(case.path))
+    assert not list((case.path / "evidence" / ".incoming").glob("*"))
+
+
+def test_a_stop_that_comes_too_late_changes_nothing(container, case, collect):
+    hours(container, 3)
+    stop = Event()
+
+    got = collect(case, stop=stop, progress=lambda done, total: stop.set() if done == total else None)
+
+    assert stop.is_set()
+    assert got.complete
+    assert not got.stopped
 
 
 def test_a_bearer_token_is_enough(azurite_oauth, case, monkeypatch):
@@ -611,19 +693,20 @@ def test_a_case_that_is_being_written_is_left_alone(container, case, collect):
 
 def test_a_full_disk_is_said_and_nothing_is_lost(container, case, collect, monkeypatch):
     made = hours(container, 8)
-    receive, calls = storage.receive, []
+    receive, calls = _storage_run.receive, []
+    monkeypatch.setattr(_storage_run, "TOGETHER", 4)
 
     def full(*given: Any) -> Any:
         calls.append(given)
-        if len(calls) == 5:
+        if len(calls) == 2:
             raise CaseError.unwritable(case.path, OSError(28, "No space left on device"))
         return receive(*given)
 
-    monkeypatch.setattr(storage, "receive", full)
+    monkeypatch.setattr(_storage_run, "receive", full)
     with pytest.raises(CaseError, match="No space left"):
         collect(case)
     assert len(kept(case)) == 4
-    monkeypatch.setattr(storage, "receive", receive)
+    monkeypatch.setattr(_storage_run, "receive", receive)
 
     assert len(collect(case).events) == 80
     assert kept(case) == {name: [data] for name, data in made.items()}

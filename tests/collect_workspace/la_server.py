@@ -39,6 +39,7 @@ _DUCKDB = {
 }  # fmt: skip
 _TICK = "_tick"  # the seventh digit of a time, which DuckDB does not hold; never sent
 _IF_EXISTS = re.compile(r'column_ifexists\("(\w+)", ("[^"]*")\)')
+_TABLE = re.compile(r"^(?:  \()?([A-Z]\w+)$", re.MULTILINE)  # a pipeline begins with it
 _TOO_LARGE = (
     "The results of this query exceed the set limit of {limit}, so not all records were returned "
     "(E_QUERY_RESULT_SET_TOO_LARGE, 0x80DA0003). See https://aka.ms/kustoquerylimits for more information."
@@ -208,8 +209,8 @@ class LogAnalytics:
         """Write out column_ifexists(): the column where the table before it has it, else the default."""
 
         def column(match: re.Match[str]) -> str:
-            before = [(text.rfind(table, 0, match.start()), table) for table in ("AzureDiagnostics", "AZKVAuditLogs")]
-            return match[1] if match[1] in self._tables.get(max(before)[1], set()) else match[2]
+            table = _TABLE.findall(text, 0, match.start())[-1]
+            return match[1] if match[1] in self._tables.get(table, set()) else match[2]
 
         return _IF_EXISTS.sub(column, text)
 

@@ -1,4 +1,4 @@
-"""Every query that is sent is right to Microsoft's own parser, against both tables."""
+"""Every query that is sent is right to Microsoft's own parser, against every table that is asked."""
 
 import json
 import shutil
@@ -16,6 +16,13 @@ from mhsm_forensics.errors import InputError
 
 HERE = Path(__file__).parent
 FILES = sorted((Path(queries.__file__).parent / "kql").glob("*.kql"))
+EVERY = (*queries.TABLES, *queries.CONTEXT_TABLES)
+SOME = queries.Only(
+    ("contoso-hsm", "contoso-hsm-dr"),
+    ("5790a6a1-3a4c-4a58-9a16-6b1e5b6f2a10",),
+    ("192.0.2.1", "2001:db8::1"),
+    ("logs1",),
+)
 START, END = datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 6, tzinfo=UTC)
 
 
@@ -39,35 +46,37 @@ def parsed(texts, tables, folder):
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
     texts = {path.name: path.read_text("utf-8") for path in FILES}
-    for path in FILES:
-        for table in queries.TABLES:
-            for hsms in ((), ("contoso-hsm", "contoso-hsm-dr")):
-                sent = queries.query(path.stem, START, END, table=table, hsms=hsms)
-                texts[f"{path.stem} {table} {len(hsms)}"] = sent
+    for number, only in enumerate((queries.Only(), SOME)):
+        for table in EVERY:
+            for ask in ("rows", "count", "hours"):
+                texts[f"{ask} {table} {number}"] = queries.query(ask, START, END, table=table, only=only)
+        for kind, tables in (("audit", queries.TABLES), ("context", queries.CONTEXT_TABLES)):
+            texts[f"extent {kind} {number}"] = queries.extent(tables, START, END, only=only)
     return parsed(texts, TABLES, tmp_path_factory.mktemp("kql"))
 
 
 def test_every_file_and_every_query_that_is_sent_is_right(answers):
-    assert len(answers) == len(FILES) * 5
+    assert len(answers) == len(FILES) + 2 * (len(EVERY) * 3 + 2)
     assert {name: answer["problems"] for name, answer in answers.items() if answer["problems"]} == {}
 
 
 def test_rows_come_with_every_column_of_the_table(answers):
-    for table in queries.TABLES:
+    for table in EVERY:
         assert len(answers[f"rows {table} 0"]["columns"]) == len(TABLES[table])
 
 
 def test_the_other_queries_answer_what_the_collector_reads(answers):
     assert answers["count AzureDiagnostics 0"]["columns"] == ["found:long"]
     assert answers["hours AzureDiagnostics 0"]["columns"] == ["hour:datetime", "found:long"]
-    assert set(answers["extent AzureDiagnostics 0"]["columns"]) == {
+    assert set(answers["extent audit 0"]["columns"]) == {
         "source:string", "found:long", "oldest:datetime", "newest:datetime",
     }  # fmt: skip
 
 
 def test_a_table_or_a_column_that_is_not_there_breaks_nothing(tmp_path):
     bare = {"AzureDiagnostics": {"TimeGenerated": "datetime", "Type": "string"}}
-    texts = {name: queries.query(name, START, END) for name in ("rows", "count", "hours", "extent")}
+    texts = {ask: queries.query(ask, START, END) for ask in ("rows", "count", "hours")}
+    texts["extent"] = queries.extent(queries.TABLES, START, END)
 
     found = parsed(texts, bare, tmp_path)
 
@@ -83,7 +92,7 @@ def test_the_parser_does_find_faults(tmp_path):
 
 
 def test_only_values_are_put_in():
-    text = queries.query("rows", START, END, table="AZKVAuditLogs", hsms=("contoso-hsm",))
+    text = queries.query("rows", START, END, table="AZKVAuditLogs", only=queries.Only(hsms=("contoso-hsm",)))
 
     assert "let start_time = datetime(2026-03-05T00:00:00.000000Z);" in text
     assert "let end_time = datetime(2026-03-06T00:00:00.000000Z);" in text
@@ -95,7 +104,25 @@ def test_only_values_are_put_in():
 @pytest.mark.parametrize("name", ["", 'a"]) or true', "a\nb", "hsm;", "x" * 65])
 def test_a_name_that_is_none_is_refused(name):
     with pytest.raises(InputError, match="no name of a managed HSM"):
-        queries.query("rows", START, END, hsms=(name,))
+        queries.query("rows", START, END, only=queries.Only(hsms=(name,)))
+
+
+@pytest.mark.parametrize(
+    "only",
+    [queries.Only(ids=("x') or true",)), queries.Only(accounts=("Contoso",)), queries.Only(ids=("5790a6a1",))],
+    ids=["id", "account", "short id"],
+)
+def test_a_value_of_another_log_that_is_none_is_refused(only):
+    with pytest.raises(InputError, match="no name of a"):
+        queries.query("rows", START, END, table="StorageBlobLogs", only=only)
+
+
+def test_the_same_values_in_another_order_are_the_same_question():
+    one, other = queries.Only(addresses=("192.0.2.1", "192.0.2.2")), queries.Only(addresses=("192.0.2.2", "192.0.2.1"))
+
+    asked = [queries.query("rows", START, END, table="SigninLogs", only=only) for only in (one, other)]
+
+    assert asked[0] == asked[1]
 
 
 def test_a_time_without_its_zone_is_refused():

@@ -9,8 +9,10 @@ import subprocess
 import sys
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import pytest
@@ -267,7 +269,7 @@ FAULTS = {
     "partial for a while": Fault(2, ROWS, partial={"code": "PartialError", "message": "a shard is away"}),
     "counts": Fault(2, COUNT, status=503),
     "hours": Fault(2, "// Rows per hour", reset=True),
-    "extent": Fault(2, "// Which of the two", status=429),
+    "extent": Fault(2, "// Which of the tables", status=429),
 }
 
 
@@ -522,6 +524,94 @@ workspace.collect(open_case({str(tmp_path / "case")!r}), {WORKSPACE!r}, credenti
     assert found.case.accounting["duplicate"].tolist() == [0]
     assert verify(found.case) == []
     assert not list((found.case.path / "evidence" / ".incoming").glob("*"))
+
+
+@pytest.fixture
+def hours(server, monkeypatch):
+    """Eight slices of ten rows."""
+    monkeypatch.setattr(plan, "_BYTES", 10_000)
+    monkeypatch.setattr(plan, "_BYTES_A_ROW", 1_000)
+    rows = [row for hour in range(8) for row in audit_rows(10, at=f"2026-03-05T{hour:02}:00:00Z", step=1)]
+    fill(server, "AZKVAuditLogs", rows)
+
+
+@pytest.mark.parametrize("wanted", [1, 3, 7])
+def test_a_stopped_collection_keeps_what_is_whole_and_is_resumed(server, gather, hours, wanted):
+    stop, seen = Event(), []
+
+    def tell(done, _total):
+        seen.append(done)
+        if len(seen) == wanted:
+            stop.set()
+
+    first = gather(stop=stop, progress=tell)
+
+    assert first.stopped
+    assert not first.complete
+    assert len(first.case.events) == 10 * wanted
+    assert [(table.name, table.rows, table.counted) for table in first.tables if not table.absent] == [
+        ("AZKVAuditLogs", 10 * wanted, 80)
+    ]
+    assert first.case.unfinished == [f"{server.url}/v1/workspaces/{WORKSPACE}/query: it was stopped"]
+    assert verify(first.case) == []
+    server.queries.clear()
+
+    second = gather()
+
+    assert second.complete
+    assert len(sent(server, ROWS)) == 8 - wanted
+    assert len(second.case.events) == 80
+    assert second.case.accounting["duplicate"].tolist() == [0]
+    assert second.case.unfinished == []
+    assert verify(second.case) == []
+
+
+@pytest.mark.parametrize("having", ["", ROWS])
+def test_a_request_without_an_answer_does_not_hold_up_a_stop(server, gather, hours, having):
+    stop, hangs, answered = Event(), Event(), Event()
+    server.faults = [Fault(1, having, then=lambda: (hangs.set(), answered.wait(60)))]
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(gather, stop=stop)
+        hangs.wait(60)
+        before = time.monotonic()
+        stop.set()
+        found = running.result()
+        took = time.monotonic() - before
+    answered.set()
+
+    assert found.stopped
+    assert took < 2
+    assert (found.new, found.tables == ()) == ((), not having)
+    assert gather().complete
+    assert verify(open_case(found.case.path)) == []
+    assert not list((found.case.path / "evidence" / ".incoming").glob("*"))
+
+
+def test_an_interrupted_collection_is_named(server, gather, hours):
+    def interrupt(done, _total):
+        if done == 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gather(progress=interrupt, start=START, hsms=("contoso-hsm",))
+    case = open_case(gather(table="AzureDiagnostics").case.path)
+
+    assert case.unfinished == [
+        f"{server.url}/v1/workspaces/{WORKSPACE}/query for contoso-hsm, 2026-03-05T00:00:00Z up to now: "
+        "it was interrupted"
+    ]
+
+
+def test_what_is_missing_is_named_until_it_is_there(server, gather):
+    fill(server, "AZKVAuditLogs", audit_rows(12))
+    server.faults = [Fault(99, ROWS, drop=1)]
+
+    found = gather()
+
+    assert [text.rpartition(": ")[2] for text in found.case.unfinished] == [
+        "1 slice of time does not hold what the service counts"
+    ]
 
 
 def test_memory_does_not_grow_with_the_answer():
