@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -75,6 +77,19 @@ def table_as_csv(frame: pd.DataFrame, file: TextIO) -> None:
     writer = csv.writer(file)
     writer.writerow(frame.columns)
     writer.writerows([_cell(value) for value in row] for row in frame.itertuples(index=False, name=None))
+
+
+def digest_of(frame: pd.DataFrame) -> str:
+    """SHA-256 of what a frame says, as CSV: the same answer has the same digest, whatever engine or version gave it.
+
+    Examples
+    --------
+    >>> digest_of(pd.DataFrame({"operation": ["KeyGet"], "events": [2]}))[:16]
+    '0a93b3f9403c42a6'
+    """
+    text = io.StringIO(newline="")
+    table_as_csv(frame, text)
+    return hashlib.sha256(text.getvalue().encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _cell(value: Any) -> Any:

@@ -46,7 +46,7 @@ def test_adding_the_same_evidence_again_changes_no_byte(tmp_path):
     case = ingest.add(create_case(tmp_path / "case"), [INCIDENT]).case
     before = fingerprint(case.path)
 
-    again = ingest.add(case, [SAMPLES / "incident"])
+    again = ingest.add(case, [INCIDENT.parent / INCIDENT.name])
 
     assert again.new == ()
     assert len(again.known) == len(case.manifest.evidence)

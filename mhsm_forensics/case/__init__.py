@@ -1,0 +1,216 @@
+"""The case folder: what is known about a case, kept so that it can be proved later.
+
+`manifest.json` says what the evidence is and what became of every line; it is replaced as one step, so a
+case is always in the state before or after a load, never between. `custody.jsonl` only grows, and each
+entry holds the SHA-256 of the one before.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from .. import schema
+from ..errors import CaseError, InputError
+from ._custody import TOOL, read_custody, record_custody, utc_now, utc_text
+from ._events import Events, microseconds, read_tables
+from ._manifest import FATES, Evidence, Manifest, read_manifest, replace_text, write_manifest
+from ._notes import Notes, ids_in
+from ._scope import Scope, read_scope, write_scope
+from ._unfinished import unfinished
+from ._verify import sha256_of, verify
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+__all__ = [
+    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "Scope", "create_case", "microseconds",
+    "open_case", "read_custody", "read_manifest", "record_custody", "replace_text", "sha256_of", "utc_now", "utc_text", "verify",
+    "write_manifest",
+]  # fmt: skip
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case folder, opened. Hand `case.events` to the questions in `analyse` and `detect`."""
+
+    path: Path
+    name: str
+    created: str
+    display_zone: str | None = None
+    manifest: Manifest = field(default_factory=Manifest, repr=False)
+
+    @property
+    def events(self) -> Events:
+        """The events table; `case.events.df()` gives a DataFrame."""
+        return Events(tuple(self.path / "events" / part for part in self.manifest.parts))
+
+    @property
+    def t0(self) -> datetime | None:
+        """The moment of suspected compromise, if a note says so."""
+        return self.notes.moment_of_compromise
+
+    @property
+    def scope(self) -> Scope:
+        """What part of the case is looked at, as every notebook reads it; the whole case until somebody says otherwise."""
+        return read_scope(self.path)
+
+    def look_at(self, scope: Scope) -> None:
+        """Keep another scope in the case: notebooks, widgets and the next person find it there."""
+        write_scope(self.path, scope)
+
+    @property
+    def scoped(self) -> Events:
+        """The events of the scope."""
+        return self.events.of(self.scope)
+
+    @property
+    def notes(self) -> Notes:
+        """The analyst's record: `case.notes.tag(event_ids, "exfil")`, `.comment`, `.hypothesis`, `.answer`, `.df()`."""
+        return Notes(self.path, self._having)
+
+    @property
+    def unfinished(self) -> list[str]:
+        """Collections whose evidence is incomplete, and why; none where every one came to its end."""
+        return unfinished(self.path)
+
+    def _having(self, ids: list[str]) -> set[str]:
+        """Which of some ids are records of this case, events first."""
+        aside = ("rejects", "duplicates", "out_of_scope", *schema.CONTEXT)
+        found = ids_in(self.events.paths, ids)
+        return found if found >= set(ids) else found | ids_in(map(self.table_path, aside), ids)
+
+    @cached_property
+    def rejects(self) -> pd.DataFrame:
+        """Lines that are no event, with the reason and the bytes; columns of `schema.REJECTS`."""
+        return schema.to_pandas(self.derived("rejects", schema.REJECTS))
+
+    @cached_property
+    def duplicates(self) -> pd.DataFrame:
+        """Records that came more than once, each with the event it equals; columns of `schema.DUPLICATES`."""
+        return schema.to_pandas(self.derived("duplicates", schema.DUPLICATES))
+
+    @cached_property
+    def out_of_scope(self) -> pd.DataFrame:
+        """Records of other resources in the same evidence (key vaults, say); columns of events."""
+        return schema.to_pandas(self.derived("out_of_scope", schema.EVENTS))
+
+    @cached_property
+    def evidence(self) -> pd.DataFrame:
+        """Every evidence file with its SHA-256 and its lines by fate; one row per file or archive member."""
+        rows = [asdict(entry) | (entry.fates or dict.fromkeys(FATES)) for entry in self.manifest.evidence]
+        names = [name for name in Evidence.__slots__ if name != "fates"]
+        frame = schema.to_pandas(pa.Table.from_pylist(rows, schema=_evidence_schema(names)))
+        return frame.astype({"acquired": "datetime64[us, UTC]"})
+
+    @cached_property
+    def accounting(self) -> pd.DataFrame:
+        """Lines by fate, and their sum; one row."""
+        counts = {fate: sum((e.fates or {}).get(fate, 0) for e in self.manifest.evidence) for fate in FATES}
+        return schema.to_pandas(pa.Table.from_pylist([counts | {"lines": sum(counts.values())}]))
+
+    @property
+    def custody(self) -> pd.DataFrame:
+        """The chain of custody; columns seq, time, action, by, tool, detail, sha256; one row per entry."""
+        rows = [
+            {**{key: entry[key] for key in ("seq", "time", "action", "by", "tool")},
+             "detail": json.dumps(entry["detail"], ensure_ascii=False), "sha256": digest}
+            for entry, digest in read_custody(self.path)
+        ]  # fmt: skip
+        kinds = [("seq", pa.int64())] + [(n, pa.string()) for n in ("time", "action", "by", "tool", "detail", "sha256")]
+        frame = schema.to_pandas(pa.Table.from_pylist(rows, schema=pa.schema(kinds)))
+        return frame.astype({"time": "datetime64[us, UTC]"})
+
+    def context(self, name: str) -> pd.DataFrame:
+        """Records of another log that say more about the same people and keys; columns of `schema.CONTEXT`.
+
+        Parameters
+        ----------
+        name
+            `activity` (the control plane), `signins` or `blob_requests` (of the storage that backups go to).
+
+        Raises
+        ------
+        InputError
+            There is no such table.
+        """
+        if name not in schema.CONTEXT:
+            raise InputError(f"{name!r}: no context table. Hint: one of {', '.join(schema.CONTEXT)}.")
+        return schema.to_pandas(
+            self.derived(name, schema.CONTEXT[name]).sort_by([("t", "ascending"), ("event_id", "ascending")])
+        )
+
+    def table_path(self, name: str) -> Path:
+        """Where a derived table other than the events is."""
+        folder = self.path / "context" if name in schema.CONTEXT else self.path
+        return folder / f"{name}.parquet"
+
+    def derived(self, name: str, columns: tuple[schema.Column, ...]) -> pa.Table:
+        """Read a derived table, without rows of a load that never came to its end."""
+        path = self.table_path(name)
+        table = read_tables((path,) if path.exists() else (), columns, [column.name for column in columns])
+        loaded = pa.array([entry.evidence_id for entry in self.manifest.evidence if entry.fates], pa.string())
+        return table.filter(pa.compute.is_in(table["evidence_id"], loaded))
+
+    def evidence_path(self, entry: Evidence) -> Path:
+        """Where the bytes of an evidence file are."""
+        return Path(entry.path) if entry.in_place else self.path / "evidence" / entry.path
+
+
+def create_case(path: Path | str, *, name: str | None = None, display_zone: str | None = None) -> Case:
+    """Return a new, empty case in the folder *path*.
+
+    Raises
+    ------
+    CaseError
+        The folder can't be written, or holds a case already.
+    """
+    folder = Path(path)
+    if (folder / "case.json").exists():
+        raise CaseError(f"{folder}: holds a case already. Hint: add to it, or choose another folder.")
+    about = {
+        "format": FORMAT, "name": name or folder.resolve().name, "created": utc_now(), "tool": TOOL,
+        "display_zone": display_zone,
+    }  # fmt: skip
+    try:
+        for part in ("evidence", "events", "reports"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        replace_text(folder / "case.json", json.dumps(about, indent=2))
+    except OSError as problem:
+        raise CaseError.unwritable(folder, problem) from problem
+    record_custody(folder, "created", {"name": about["name"]})
+    return open_case(folder)
+
+
+def open_case(path: Path | str) -> Case:
+    """Return the case in the folder *path*.
+
+    Raises
+    ------
+    CaseError
+        There is no case, or a newer version made it.
+    """
+    folder = Path(path)
+    try:
+        about = json.loads((folder / "case.json").read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise CaseError.not_a_case(folder) from None
+    except (OSError, ValueError) as problem:
+        raise CaseError(f"{folder / 'case.json'}: can't be read ({problem}). Hint: restore it from a copy.") from None
+    if about.get("format", 0) > FORMAT:
+        raise CaseError.newer(folder, about["format"], FORMAT)
+    return Case(folder, about["name"], about["created"], about.get("display_zone"), read_manifest(folder))
+
+
+def _evidence_schema(names: list[str]) -> pa.Schema:
+    kinds: dict[str, pa.DataType] = {"size": pa.int64(), "in_place": pa.bool_()}
+    return pa.schema([(n, kinds.get(n, pa.string())) for n in names] + [(fate, pa.int64()) for fate in FATES])

@@ -1,0 +1,84 @@
+"""The events of a case, read only when asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from .. import schema
+from ._scope import Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Events:
+    """The events of a case, or those of a scope, read only when asked for."""
+
+    paths: tuple[Path, ...]
+    scope: Scope = field(default_factory=Scope)
+
+    def of(self, scope: Scope) -> Events:
+        """Return the events of another scope."""
+        return replace(self, scope=scope)
+
+    def within(self, start: datetime | None = None, end: datetime | None = None, hsms: Iterable[str] = ()) -> Events:
+        """Return the events from *start* up to and without *end*, of these managed HSMs.
+
+        Raises
+        ------
+        InputError
+            A time names no zone, or the start is not before the end.
+        """
+        return self.of(Scope(start, end, tuple(hsms)))
+
+    def df(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return the events as a pandas DataFrame, in the order of time; one row per event.
+
+        Parameters
+        ----------
+        columns
+            Only these columns of the events table; default all.
+        """
+        wanted = columns or list(schema.EVENT_NAMES)
+        order = [(name, "ascending") for name in ("t", "event_id")]
+        table = read_tables(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, "t", "event_id"])), self._filter())
+        return schema.to_pandas(table.sort_by(order).select(wanted))
+
+    def __len__(self) -> int:
+        """Count the events without reading them."""
+        dataset = ds.dataset([str(path) for path in self.paths], format="parquet") if self.paths else None
+        return dataset.count_rows(filter=self._filter()) if dataset is not None else 0
+
+    def _filter(self) -> ds.Expression | None:
+        tests = [ds.field("t") >= microseconds(self.scope.start)] if self.scope.start else []
+        tests += [ds.field("t") < microseconds(self.scope.end)] if self.scope.end else []
+        tests += [ds.field(column).isin(values) for column, values in self.scope.names.items()]
+        return reduce(and_, tests) if tests else None
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 of an aware time: what the column `t` holds."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def read_tables(
+    paths: tuple[Path, ...], columns: tuple[schema.Column, ...], names: list[str], only: ds.Expression | None = None
+) -> pa.Table:
+    """Read some columns of Parquet files; an empty table where there is none."""
+    wanted = schema.arrow_schema(columns)
+    if not paths:
+        return wanted.empty_table().select(names)
+    return ds.dataset([str(path) for path in paths], schema=wanted, format="parquet").to_table(
+        columns=names, filter=only
+    )
