@@ -18,7 +18,7 @@ demo: setup
 	$(BIN)/python -m mhsm_forensics demo $(CASE)
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff check .
@@ -31,6 +31,8 @@ lab: setup
 bench: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pysimdjson==7.0.2
 	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/collect.py
+	$(BIN)/python benchmarks/widgets.py
 
 docs: setup
 	$(BIN)/python tests/test_docs.py

@@ -104,8 +104,14 @@ def add(case: Path, paths: tuple[Path, ...], *, in_place: bool, name: str | None
 @click.option("--to", "end", metavar="TIME", help="Only before this time.")
 @click.option("--hsm", "hsms", multiple=True, help="Only this managed HSM; may be given several times.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a screen.")
-def what_happened(case: Path, start: str | None, end: str | None, hsms: tuple[str, ...], *, as_json: bool) -> None:
+@click.option("--notebook", is_flag=True, help="Run the notebook 01-what-happened instead; keeps the executed copy.")
+def what_happened(
+    case: Path, start: str | None, end: str | None, hsms: tuple[str, ...], *, as_json: bool, notebook: bool
+) -> None:
     """Scorecard, orientation and findings, on one screen."""
+    if notebook:
+        _run_notebook(case, asked_for_more=bool(start or end or hsms or as_json))
+        return
     answer = _overview(cases.open_case(case), moment(start), moment(end), hsms)
     if as_json:
         from .overview import as_json as plain
@@ -115,6 +121,16 @@ def what_happened(case: Path, start: str | None, end: str | None, hsms: tuple[st
         from .terminal import show_overview
 
         show_overview(answer)
+
+
+def _run_notebook(case: Path, *, asked_for_more: bool) -> None:
+    from . import workbook
+
+    if asked_for_more:
+        raise click.UsageError("--notebook goes alone: the notebook reads the scope that is kept in the case")
+    opened = cases.open_case(case)
+    click.echo(f"Running the notebook over {opened.scope.in_words()} …", err=True)
+    click.echo(workbook.run(opened).resolve())
 
 
 @cli.command()
@@ -200,12 +216,12 @@ def export(case: Path, form: str, output: Path) -> None:
 @click.argument("case", type=click.Path(path_type=Path), required=False)
 def lab(case: Path | None) -> None:
     """Open JupyterLab at the notebooks."""
-    notebooks = Path(__file__).parents[1] / "notebooks"
+    from . import workbook
+
+    notebooks = workbook.notebooks() or Path.cwd()
     if case is not None:
         os.environ["MHSM_CASE"] = str(cases.open_case(case).path.resolve())
-    sys.exit(
-        subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks if notebooks.is_dir() else Path.cwd())])
-    )
+    sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks)]))
 
 
 class _Outdoors(click.Group):
@@ -213,7 +229,7 @@ class _Outdoors(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the commands."""
-        return ["storage", "workspace"]
+        return ["context", "storage", "workspace"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
@@ -221,10 +237,10 @@ class _Outdoors(click.Group):
             from .collect.commands import storage
 
             return storage
-        if cmd_name == "workspace":
-            from .collect.workspace_command import workspace
+        if cmd_name in {"context", "workspace"}:
+            from .collect import workspace_command
 
-            return workspace
+            return {"context": workspace_command.context, "workspace": workspace_command.workspace}[cmd_name]
         return None
 
 
@@ -274,6 +290,7 @@ def _print_json(value: Any) -> None:
 
 
 def _say_added(added: Added) -> None:
+    from . import schema
     from .text import plural
 
     files = len([entry for entry in added.new if entry.member is None])
@@ -288,5 +305,7 @@ def _say_added(added: Added) -> None:
     for path in added.left_out:
         click.echo(f"left out, no audit log: {_plain(path)}")
     for entry in added.new:
+        if schema.CONTEXT.keys() & set((entry.route or "").split(", ")):
+            click.echo(f"{_plain(entry.path)}: another log, for context ({entry.route})")
         if entry.note:
             click.echo(f"{_plain(entry.path)}: {_plain(entry.note)}")

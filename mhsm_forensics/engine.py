@@ -11,6 +11,7 @@ import tempfile
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import schema
-from .case import Case, Events, microseconds
+from .case import Case, Events, Scope, microseconds
 from .errors import SchemaError
 
 if TYPE_CHECKING:
@@ -62,10 +63,13 @@ def query(events: Any, name: str, **parameters: Any) -> pd.DataFrame:
 def sql(name: str) -> str:
     """Text of the question `queries/<name>.sql`: the method, ready to be printed.
 
-    >>> "FROM events" in sql("hourly")
-    True
+    What several questions share stands once, in `queries/_<part>.sql`; a line that begins with `@<part>` is where it goes.
+
+    >>> "FROM events" in sql("hourly"), "END AS control" in sql("moments")
+    (True, True)
     """
-    return resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
+    text = resources.files(__package__).joinpath("queries", f"{name}.sql").read_text("utf-8")
+    return _PART.sub(lambda found: indent(sql(f"_{found[2]}").rstrip(), found[1]), text)
 
 
 def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
@@ -85,6 +89,45 @@ def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
         return schema.to_pandas(answer.to_arrow_table())
 
 
+class Session:
+    """Events held open for someone who asks again and again: the pages of a table, the zooms of a timeline.
+
+    Each question has a cursor of its own, because DuckDB refuses a connection that is busy with another one.
+    """
+
+    def __init__(self, events: Any) -> None:
+        self._connection = connect()
+        _register(self._connection, events)
+        if not _seen_by_cursors(self._connection):
+            self._connection.execute("CREATE TABLE held AS SELECT * FROM events")
+            self._connection.unregister("events")
+            self._connection.execute("CREATE VIEW events AS SELECT * FROM held")
+
+    def run(self, text: str, /, **parameters: Any) -> pd.DataFrame:
+        """Answer of an SQL text over the table `events`, and over the tables that were kept."""
+        with self._connection.cursor() as cursor:
+            return schema.to_pandas(cursor.sql(_bound(text), params=parameters).to_arrow_table())
+
+    def keep(self, name: str, text: str, /, **parameters: Any) -> None:
+        """Keep the answer of an SQL text as a table, in place of what was kept under that name."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {_bound(text)}", parameters)
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._connection.close()
+
+
+def _seen_by_cursors(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether `events` is more than a name that this one connection knows."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM events LIMIT 0")
+    except duckdb.CatalogException:
+        return False
+    return True
+
+
 def copy(connection: duckdb.DuckDBPyConnection, text: str, target: Path, **parameters: Any) -> None:
     """Write the answer of an SQL text to a Parquet file, without holding it in memory."""
     try:
@@ -96,6 +139,7 @@ def copy(connection: duckdb.DuckDBPyConnection, text: str, target: Path, **param
         raise OSError(str(problem)) from problem
 
 
+_PART = re.compile(r"^( *)@(\w+)", re.MULTILINE)
 # Text in quotes and comments is passed over; a double colon is a cast.
 _NAMES = re.compile(r"('(?:[^']|'')*'|--[^\n]*|::)|:([a-z_]\w*)")
 
@@ -114,7 +158,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Case):
         events = events.events
     if isinstance(events, Events):
-        _register_files(connection, events.paths, events)
+        _register_files(connection, events.paths, events.scope)
     elif isinstance(events, (str, Path)):
         _register_files(connection, [Path(events)])
     elif isinstance(events, (list, tuple)) and events:
@@ -129,7 +173,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
         raise SchemaError(f"{type(events).__name__} can't be queried. Hint: pass case.events or a DataFrame.")
 
 
-def _register_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Events | None = None) -> None:
+def _register_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Scope | None = None) -> None:
     files = [str(path) for path in paths]
     if not files:
         connection.register("events", schema.empty(schema.EVENTS))
@@ -140,15 +184,15 @@ def _register_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path]
     relation.create_view("events")
 
 
-def _tests(scope: Events) -> Iterator[duckdb.Expression]:
+def _tests(scope: Scope) -> Iterator[duckdb.Expression]:
     """Yield what an event of the scope must be; values go in as constants, never as text."""
     column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
     if scope.start:
         yield column("t") >= constant(microseconds(scope.start))
     if scope.end:
         yield column("t") < constant(microseconds(scope.end))
-    if scope.hsms:
-        yield column("hsm").isin(*map(constant, scope.hsms))
+    for name, values in scope.names.items():
+        yield column(name).isin(*map(constant, values))
 
 
 def _arrow(frame: pd.DataFrame) -> pa.Table:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import analyse, detect, engine
-from .case import FATES, Case, utc_now
+from .case import FATES, Case, utc_now, utc_text
 from .export import rows_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def overview(
     return Overview(
         case, window, start, end,
         hsms=engine.query(window, "hsms"),
-        gaps=_touching(analyse.gaps(case.events), "start", "end", start, end, names),
+        gaps=analyse.gaps(window),
         outcomes=analyse.outcomes(window),
         principals=analyse.principals(window),
         unknown=analyse.unknown_operations(window),
@@ -81,7 +81,7 @@ def as_json(answer: Overview) -> dict[str, Any]:
         "last_time": max((hsm["last_time"] for hsm in hsms), default=None),
         "hsms": [hsm["hsm"] for hsm in hsms],
         "accounting": fates,
-        "coverage": {"hsms": hsms, "gaps": silent},
+        "coverage": {"hsms": hsms, "gaps": silent, "unfinished": answer.case.unfinished},
         "outcomes": {name: int(count) for name, count in totals.items()},
         "operations": rows_of(answer.outcomes),
         "unknown_operations": rows_of(answer.unknown),
@@ -104,4 +104,4 @@ def _touching(
 
 
 def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None
+    return utc_text(moment) if moment else None

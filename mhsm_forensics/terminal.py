@@ -52,6 +52,8 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
     accounting = answer.case.accounting.iloc[0]
     fates = " · ".join(f"{accounting[fate]:,} {fate.replace('_', ' ')}" for fate in FATES)
     console.print(f"{accounting['lines']:,} lines = {fates}")
+    for collection in answer.case.unfinished:
+        console.print(Text(f"incomplete: {visible(collection)}", style="yellow"))
     for row in answer.hsms.to_dict("records"):
         name = visible(row["hsm"], limit=40) or "(no HSM named)"
         span = f"{_time(row['first_time'])} – {_time(row['last_time'])} UTC"
@@ -70,7 +72,7 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
 
 def _print_principals(console: Console, answer: Overview) -> None:
     shown = answer.principals.sort_values(["control_events", "denied", "events"], ascending=False).head(_PRINCIPALS)
-    activity = _sparklines(answer)
+    lines = _sparklines(answer)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold",
                   title=f"Who ({len(shown)} of {len(answer.principals)}, those with control operations first)")  # fmt: skip
     for name in ("principal", "events", "control", "denied", "addresses", "when"):
@@ -79,7 +81,7 @@ def _print_principals(console: Console, answer: Overview) -> None:
         who = row["principal"] if isinstance(row["principal"], str) else None
         counts = (row["events"], row["control_events"], row["denied"], row["caller_ips"])
         name = visible(who, limit=36) or "(no identity)"
-        table.add_row(Text(name), *(f"{int(n):,}" for n in counts), activity.get(who, ""))
+        table.add_row(Text(name), *(f"{int(n):,}" for n in counts), lines.get(who, ""))
     console.print(table)
 
 
@@ -87,14 +89,14 @@ def _sparklines(answer: Overview, *, width: int = 32) -> dict[str | None, str]:
     """Each principal's events over the time of the evidence, on a log scale of their own."""
     from . import analyse
 
-    frame = analyse.activity(answer.events, bins=width)
+    frame = analyse.timeline(answer.events, bins=width)
     if frame.empty:
         return {}
     starts = sorted(frame["bin_start"].unique())
     first, step = starts[0], (frame["bin_end"] - frame["bin_start"]).max()
     lines: dict[str | None, list[int]] = {}
     for row in frame.to_dict("records"):
-        name = row["principal"] if isinstance(row["principal"], str) else None
+        name = row["lane"] if isinstance(row["lane"], str) else None
         cells = lines.setdefault(name, [0] * width)
         cells[min(int((row["bin_start"] - first) / step), width - 1)] += int(row["events"])
     return {name: "".join(_block(count, max(cells)) for count in cells) for name, cells in lines.items()}

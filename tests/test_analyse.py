@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 from building import SAMPLES, events
 
-from mhsm_forensics import analyse, engine
+from mhsm_forensics import analyse, detect, engine
+from mhsm_forensics.case import Scope
 from mhsm_forensics.errors import InputError, SchemaError
 
-QUERIES = sorted((Path(engine.__file__).parent / "queries").glob("*.sql"))
+QUERIES = sorted((Path(engine.__file__).parent / "queries").glob("[!_]*.sql"))
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
 
 COLUMNS = {
@@ -26,9 +27,10 @@ COLUMNS = {
     "first_seen_pairs": "principal caller_ip first_time last_time events denied is_new",
     "coverage": "hsm hour events expected state",
     "gaps": "hsm start end seconds expected_events usual_seconds chance last_event_id next_event_id",
-    "sessions": "session principal caller_ip start end seconds events operations top_operations keys denied "
-    "control_events",
-    "activity": "principal bin_start bin_end group events denied",
+    "sessions": "session principal caller_ip client token_id start end seconds longest_pause_seconds events operations "
+    "top_operations keys denied control_events",
+    "story": "start end kind chapter heading line severity findings hsm principal caller_ip operation events event_ids",
+    "timeline": "lane bin_start bin_end group events denied",
     "moments": "start end hsm principal principal_type caller_ip operation operation_class effect outcome group events "
     "keys key_names event_ids",
     "keys": "hsm key_name first_time last_time events principals caller_ips uses exports changes denied deleted_at "
@@ -61,7 +63,7 @@ def test_every_question_has_its_columns_and_types(incident):
         frame = getattr(analyse, name)(incident.events)
 
         assert list(frame.columns) == COLUMNS[name].split()
-        text = frame.drop(columns="event_ids", errors="ignore").dtypes
+        text = frame.drop(columns=["event_ids", "findings"], errors="ignore").dtypes
         assert not [column for column, dtype in text.items() if str(dtype) == "object"]
         assert {str(t) for t in text if "datetime" in str(t)} <= {"datetime64[us, UTC]"}
 
@@ -101,14 +103,14 @@ def test_principals_that_differ_after_a_nul_stay_two_in_every_question():
 def test_events_without_principal_or_hsm_are_counted():
     frame = events({"principal": None, "caller_ip": None, "hsm": None, "operation": None, "http_status": 401}, {})
 
-    for name in ("hourly", "outcomes", "principals", "first_seen_pairs", "sessions", "activity", "coverage"):
+    for name in ("hourly", "outcomes", "principals", "first_seen_pairs", "sessions", "timeline", "coverage"):
         assert getattr(analyse, name)(frame)["events"].sum() == 2, name
 
 
 def test_counts_add_up_to_the_case(incident):
     count = len(incident.events)
 
-    for name in ("hourly", "outcomes", "principals", "first_seen_pairs", "sessions", "activity", "coverage"):
+    for name in ("hourly", "outcomes", "principals", "first_seen_pairs", "sessions", "timeline", "coverage"):
         assert getattr(analyse, name)(incident.events)["events"].sum() == count, name
 
 
@@ -135,16 +137,17 @@ TRAPS = {
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("trap", TRAPS)
 def test_queries_avoid(trap, path):
-    text = re.sub(r"--[^\n]*", "", path.read_text("utf-8"))
+    text = re.sub(r"--[^\n]*", "", engine.sql(path.stem))
 
     assert not re.search(TRAPS[trap], text, re.IGNORECASE)
 
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
 def test_queries_say_what_they_answer_and_order_their_rows(path):
-    text = path.read_text("utf-8")
+    text = engine.sql(path.stem)
 
     assert text.startswith("-- ")
+    assert "@" not in text
     order = text[text.rindex("ORDER BY") :]
     nullable = r"\b(hsm|principal|caller_ip|operation|operation_class|left_value|right_value)\b(?! NULLS)"
     assert not re.search(nullable, order.replace("min(event_id)", ""))
@@ -154,7 +157,7 @@ def shared(name: str, start: str, end: str) -> set[str]:
     """Every text of that kind in the queries, without its indentation."""
     found = set()
     for path in QUERIES:
-        for part in re.findall(f"{re.escape(start)}.*?{re.escape(end)}", path.read_text("utf-8"), re.DOTALL):
+        for part in re.findall(f"{re.escape(start)}.*?{re.escape(end)}", engine.sql(path.stem), re.DOTALL):
             found.add(re.sub(r"\s+", " ", part))
     assert found, name
     return found
@@ -166,6 +169,7 @@ def shared(name: str, start: str, end: str) -> set[str]:
         ("what a control event is", "-- control:", "END AS control"),
         ("groups of operations", "-- group:", "END AS group_name"),
         ("history of an HSM", "WITH counts AS (", "FROM usual"),
+        ("lanes of a timeline", "-- lane: the value", "END AS lane"),
     ],
 )
 def test_what_queries_share_is_the_same_text(name, start, end):
@@ -220,10 +224,10 @@ def test_a_session_counts_the_operations_it_does_not_name():
 
 
 @pytest.mark.parametrize("days", [0.01, 1, 30, 3000])
-def test_activity_keeps_to_the_number_of_bins(days):
+def test_timeline_keeps_to_the_number_of_bins(days):
     rows = [{"at": str(pd.Timestamp("2020-01-01") + pd.Timedelta(days=days * n / 999))} for n in range(1000)]
 
-    answer = analyse.activity(events(*rows), bins=100)
+    answer = analyse.timeline(events(*rows), bins=100)
 
     widths = answer["bin_end"] - answer["bin_start"]
     assert (widths == widths.iloc[0]).all()
@@ -231,12 +235,37 @@ def test_activity_keeps_to_the_number_of_bins(days):
     assert answer["events"].sum() == 1000
 
 
+@pytest.mark.parametrize("by", ["principal", "caller_ip", "key_name", "operation_class", "hsm"])
+def test_timeline_counts_every_event_in_the_lane_that_is_its_own(incident, by):
+    whole = incident.events.df([by])[by].fillna("").value_counts()
+
+    answer = analyse.timeline(incident.events, by)
+
+    assert answer.assign(lane=answer["lane"].fillna("")).groupby("lane")["events"].sum().to_dict() == whole.to_dict()
+
+
+def test_timeline_keeps_to_its_start_and_end_and_goes_down_to_milliseconds():
+    frame = events(*({"at": f"2026-01-05 10:00:00.{n:03d}"} for n in range(100)))
+
+    answer = analyse.timeline(
+        frame, start=datetime(2026, 1, 5, 10, 0, 0, 10_000, UTC), end=datetime(2026, 1, 5, 10, 0, 0, 20_000, UTC)
+    )
+
+    assert answer["events"].tolist() == [1] * 10
+    assert str(answer["bin_start"].iloc[0]) == "2026-01-05 10:00:00.010000+00:00"
+
+
+def test_timeline_refuses_a_column_that_is_no_lane():
+    with pytest.raises(InputError, match="one of principal"):
+        analyse.timeline(events({}), "event_id")
+
+
 def test_groups_follow_class_and_effect():
     names = ("KeyGet", "KeySign", "KeyRotate", "RoleAssignmentCreate", "RoleAssignmentList", "BackupCreate", "KeyPurge")
 
-    answer = analyse.activity(events(*({"operation": name, "principal": name} for name in names)))
+    answer = analyse.timeline(events(*({"operation": name, "principal": name} for name in names)))
 
-    assert dict(zip(answer["principal"], answer["group"], strict=True)) == {
+    assert dict(zip(answer["lane"], answer["group"], strict=True)) == {
         "KeyGet": "read",
         "KeySign": "crypto",
         "KeyRotate": "key lifecycle",
@@ -423,5 +452,98 @@ def test_the_silence_of_the_incident_is_found_and_no_other(incident):
     } == expected
 
 
-def test_the_method_can_be_printed():
-    assert all(engine.sql(path.stem) == path.read_text("utf-8") for path in QUERIES)
+def test_the_method_can_be_printed_with_its_shared_parts_written_out():
+    for path in QUERIES:
+        own = [line for line in path.read_text("utf-8").splitlines() if not line.lstrip().startswith("@")]
+        printed = iter(engine.sql(path.stem).splitlines())
+        assert all(line in printed for line in own), path.stem
+
+
+def test_a_session_ends_with_a_pause_that_does_not_fit_its_own_cadence():
+    hourly = [{"at": f"2026-01-05 {hour:02}:00", "principal": "job"} for hour in range(12)]
+    person = [{"at": "2026-01-05 10:00", "principal": "anna"}, {"at": "2026-01-05 10:01", "principal": "anna"},
+              {"at": "2026-01-05 10:45", "principal": "anna"}]  # fmt: skip
+
+    found = analyse.sessions(events(*hourly, *person)).groupby("principal")["events"].agg(list)
+
+    assert found["job"] == [12]
+    assert found["anna"] == [2, 1]
+
+
+def test_another_client_or_token_is_another_session():
+    frame = events({"client": "curl"}, {"client": "Azure CLI"}, {"client": "Azure CLI", "token_id": "t2"})
+
+    assert analyse.sessions(frame)["events"].tolist() == [1, 1, 1]
+
+
+THIEF = {"principal": "svc", "caller_ip": "198.51.100.7"}
+
+
+def test_the_story_folds_a_run_and_says_what_came_of_it():
+    denied = [{**THIEF, "operation": "KeyPurge", "key_name": "k1", "http_status": 403}] * 2
+    done = [{**THIEF, "operation": "KeyPurge", "key_name": f"k{n}"} for n in (1, 2, 3)]
+
+    told = analyse.story(events(*denied, *done))
+
+    assert told["line"].tolist() == [
+        "10:01–10:05 KeyPurge 3 keys (k1, k2, k3), 5 times on hsm-a, 2 denied, then 3 succeeded"
+    ]
+    assert told["heading"].tolist() == [
+        "2026-01-05 10:01–10:05 UTC · svc from 198.51.100.7, Azure CLI: 5 events, 2 denied"
+    ]
+    assert len(told["event_ids"].iloc[0]) == told["events"].iloc[0] == 5
+
+
+def test_a_chapter_counts_every_event_of_its_caller_whatever_the_client():
+    frame = events(
+        {**THIEF, "operation": "KeyDelete", "client": "a"}, {**THIEF, "client": "b"}, {**THIEF, "client": "b"}
+    )
+
+    told = analyse.story(frame)
+
+    assert told["heading"].tolist() == [
+        "2026-01-05 10:01–10:03 UTC · svc from 198.51.100.7, a and 1 other client: 3 events"
+    ]
+
+
+def test_acts_of_nobody_are_told_too():
+    told = analyse.story(events({"principal": None, "caller_ip": None, "operation": "KeyDelete", "key_name": "k"}))
+
+    assert "nobody who is named" in told["heading"].iloc[0]
+
+
+def test_a_story_without_acts_has_no_lines():
+    assert analyse.story(events({})).empty
+    assert analyse.story(events({}).iloc[:0]).empty
+
+
+def test_the_story_of_the_incident_is_whole_and_ordered(incident):
+    findings = detect.run(incident.events)
+    told = analyse.story(incident.events, findings)
+    acts = analyse.moments(incident.events)
+
+    ids = [event_id for found in told.loc[told["kind"] != "silence", "event_ids"] for event_id in found]
+    assert sorted(ids) == sorted(event_id for found in acts["event_ids"] for event_id in found)
+    assert told["start"].is_monotonic_increasing
+    assert (told["kind"] == "silence").sum() == 2
+    assert told.loc[told["kind"] == "routine", "events"].tolist() == [17, 17]
+    grave = told[told["severity"] == "critical"]
+    assert grave["operation"].tolist() == ["BackupCreate", "BackupCreate", "SecurityDomainBackup", "KeyPurge"]
+
+
+def test_a_scope_of_one_principal_is_no_silence_of_the_log(incident):
+    quiet = incident.events.of(Scope(principals=("mateo.osei@contoso.example",)))
+
+    assert analyse.gaps(quiet).equals(analyse.gaps(incident.events))
+    assert analyse.coverage(quiet).equals(analyse.coverage(incident.events))
+
+
+def test_silences_and_hours_of_a_scope_are_those_that_touch_its_time_and_hsms(incident):
+    day = (datetime(2026, 3, 18, tzinfo=UTC), datetime(2026, 3, 18, 12, tzinfo=UTC))
+
+    found = analyse.gaps(incident.events.within(*day, ["contoso-hsm-dr"]))
+    hours = analyse.coverage(incident.events.within(*day, ["contoso-hsm-dr"]))
+
+    assert found["hsm"].to_list() == ["contoso-hsm-dr"]
+    assert (hours["hour"].min(), len(hours)) == (pd.Timestamp("2026-03-18 00:00", tz="UTC"), 12)
+    assert analyse.gaps(incident.events.within(None, datetime(2026, 3, 10, tzinfo=UTC))).empty

@@ -11,15 +11,16 @@ PACKAGE = Path(__file__).parents[1] / "mhsm_forensics"
 
 # In reading order: a room may import the rooms above it, and none below.
 ROOMS = [
-    "errors", "schema", "operations", "text", "typed", "case", "evidence", "load", "normalise", "derive", "engine", "ingest",
-    "analyse", "rules", "detect", "plot", "export", "report", "samples", "overview", "terminal", "collect", "cli", "__main__",
+    "errors", "schema", "operations", "playbook", "text", "typed", "case", "evidence", "load", "normalise", "derive",
+    "engine", "search", "ingest", "analyse", "rules", "detect", "plot", "export", "views", "report", "samples",
+    "overview", "workbook", "terminal", "collect", "enrich", "widgets", "cli", "__main__",
 ]  # fmt: skip
 
 # These stand apart: the surface loads rooms by name, and the samples know no other room.
 APART = {"__init__"}
 
 # Rooms that talk to a network; nothing loads them unless it is asked to.
-OUTDOORS = {"collect"}
+OUTDOORS = {"collect", "enrich"}
 
 # library -> the only rooms that may import it
 DOORS = {
@@ -35,6 +36,7 @@ DOORS = {
     "rich": {"terminal", "typed"},
     "msgspec": {"load", "collect"},
     "loky": {"ingest"},
+    "nbclient": {"workbook"},
 }
 
 # What a lazily imported room may reach down to, with the reason.
@@ -97,7 +99,7 @@ def test_nothing_indoors_can_touch_a_network():
 
 def test_the_package_and_the_command_line_load_nothing_from_outdoors():
     code = (
-        "import sys, mhsm_forensics.cli, mhsm_forensics as mf; mf.report, mf.ingest;"
+        "import sys, mhsm_forensics.cli, mhsm_forensics as mf; mf.report, mf.ingest, mf.widgets;"
         "print([name for name in sys.modules if name.split('.')[0] == 'azure'])"
     )
 

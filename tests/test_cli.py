@@ -3,12 +3,18 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pyarrow.parquet as pq
 import pytest
+
+from mhsm_forensics import case as cases
+from mhsm_forensics import workbook
+from mhsm_forensics.errors import ForensicsError
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "data-samples"
@@ -216,3 +222,28 @@ def test_a_wrong_word_is_usage():
 
 def test_a_wrong_zone(tmp_path):
     assert "no such time zone" in fails(run("add", tmp_path / "case", SAMPLES / "quiet-day", "--zone", "Mars/Olympus"))
+
+
+def test_a_notebook_runs_with_nobody_there_and_its_copy_stays_in_the_case(quiet_day, tmp_path):
+    shutil.copytree(quiet_day.path, tmp_path / "case")
+
+    done = run("what-happened", tmp_path / "case", "--notebook")
+
+    (copy,) = (tmp_path / "case" / "reports").glob("01-what-happened-*.ipynb")
+    book = json.loads(copy.read_text("utf-8"))
+    assert done.returncode == 0, done.stderr
+    assert str(copy) in done.stdout
+    assert any(cell.get("outputs") for cell in book["cells"])
+    assert cases.verify(cases.open_case(tmp_path / "case")) == []
+
+
+def test_a_cell_that_fails_is_said_in_one_line_and_the_copy_is_kept(quiet_day, tmp_path, monkeypatch):
+    shutil.copytree(quiet_day.path, tmp_path / "case")
+    (tmp_path / "01-what-happened.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("1 / 0")])))  # fmt: skip
+    monkeypatch.setattr(workbook, "notebooks", lambda: tmp_path)
+
+    with pytest.raises(ForensicsError, match=r"division by zero.*Hint: open"):
+        workbook.run(cases.open_case(tmp_path / "case"))
+
+    assert len(list((tmp_path / "case" / "reports").glob("*.ipynb"))) == 1

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,8 +33,8 @@ def frame(rows: list[dict[str, Any]], **defaults: Any) -> pd.DataFrame:
     return built
 
 
-def activity(*rows: dict[str, Any]) -> pd.DataFrame:
-    usual = {"principal": "alice@contoso.example", "bin_start": at("2026-03-04 10:00"),
+def timeline(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {"lane": "alice@contoso.example", "bin_start": at("2026-03-04 10:00"),
              "bin_end": at("2026-03-04 11:00"), "group": "read", "events": 4, "denied": 1}  # fmt: skip
     return frame(list(rows) or [{}], **usual)
 
@@ -63,6 +65,15 @@ def coverage(*rows: dict[str, Any]) -> pd.DataFrame:
 
 def hourly(*rows: dict[str, Any]) -> pd.DataFrame:
     usual = {"hour": at("2026-03-04 10:00"), "hsm": "hsm-a", "operation_class": "crypto", "events": 5, "denied": 2}
+    return frame(list(rows) or [{}], **usual)
+
+
+def reconcile(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "hour": at("2026-03-04 10:00"), "hsm": "hsm-a", "route": "storage", "other_route": "azure_diagnostics",
+        "records": 9, "other_records": 2, "lacking": 7, "lacking_within": 5, "first_time": at("2026-03-04 10:01"),
+        "last_time": at("2026-03-04 10:50"), "event_id": "e1:1",
+    }  # fmt: skip
     return frame(list(rows) or [{}], **usual)
 
 
@@ -109,11 +120,12 @@ def keys(*rows: dict[str, Any]) -> pd.DataFrame:
 
 
 DRAWN: dict[str, tuple[Callable[..., pd.DataFrame], Callable[..., go.Figure]]] = {
-    "activity": (activity, plot.activity),
+    "timeline": (timeline, plot.timeline),
     "moments": (moments, plot.moments),
     "coverage": (coverage, plot.coverage),
     "gaps": (gaps, plot.gaps),
     "hourly": (hourly, plot.hourly),
+    "reconcile": (reconcile, plot.reconcile),
     "outcomes": (outcomes, plot.outcomes),
     "principals": (principals, plot.principals),
     "first_seen_pairs": (pairs, plot.first_seen_pairs),
@@ -187,7 +199,7 @@ def test_second_zone_is_named(build, draw):
     texts = list(strings(json.loads(draw(build(), zone="Asia/Tokyo").to_json())))
 
     assert "Asia/Tokyo" in texts or draw is plot.first_seen_pairs
-    assert any("+0900" in text for text in texts) or draw is plot.hourly
+    assert any("+0900" in text for text in texts) or draw in (plot.hourly, plot.reconcile)
 
 
 def test_importing_the_room_removes_the_upload_button():
@@ -197,51 +209,89 @@ def test_importing_the_room_removes_the_upload_button():
 
 
 def test_times_reach_plotly_as_epoch_milliseconds():
-    figure = plot.activity(activity())
+    figure = plot.timeline(timeline())
 
     assert trace(figure, "read").x.tolist() == [at("2026-03-04 10:00").timestamp() * 1000]
     assert figure.layout.xaxis.type == "date"
 
 
-def test_activity_stacks_groups_and_keeps_their_counts():
-    figure = plot.activity(activity({"group": "read", "events": 4}, {"group": "crypto", "events": 12}))
+def test_timeline_stacks_groups_and_keeps_their_counts():
+    figure = plot.timeline(timeline({"group": "read", "events": 4}, {"group": "crypto", "events": 12}))
 
-    assert [(bar.name, bar.customdata.tolist()) for bar in figure.data] == [
+    assert [(bar.name, bar.customdata.tolist()) for bar in figure.data[:2]] == [
         ("read", [[4.0, 16.0, 1.0]]),
         ("crypto", [[12.0, 16.0, 1.0]]),
     ]
 
 
-def test_activity_puts_actors_then_people_first():
-    rows = activity(
-        {"principal": "mi-payments", "events": 900},
-        {"principal": "bob@contoso.example"},
-        {"principal": "svc", "events": 500},
+def test_timeline_draws_what_was_denied_hollow_and_never_too_small_to_be_seen():
+    figure = plot.timeline(
+        timeline({"events": 1000, "denied": 1}, {"lane": "bob", "denied": 4}, {"lane": "eve", "denied": 0})
     )
 
-    figure = plot.activity(rows, moments=moments({"principal": "svc"}))
+    hollow = trace(figure, "denied")
+    assert hollow.marker.color == "#FFFFFF"
+    assert [round(-height, 2) for height in hollow.y] == [0.08, 0.74]
+
+
+def test_timeline_puts_actors_then_people_first():
+    rows = timeline(
+        {"lane": "mi-payments", "events": 900},
+        {"lane": "bob@contoso.example"},
+        {"lane": "svc", "events": 500},
+    )
+
+    figure = plot.timeline(rows, moments=moments({"principal": "svc"}))
 
     names = [label.split("  ")[0] for label in figure.layout.yaxis.ticktext]
     assert names == ["svc", "bob@contoso.example", "mi-payments"]
 
 
-def test_activity_counts_acts_in_one_badge_and_hollows_it_when_all_were_refused():
+def test_timeline_counts_acts_in_one_badge_and_hollows_it_when_all_were_refused():
     acts = moments(
         {"principal": "alice@contoso.example", "events": 3, "outcome": "denied"},
         {"principal": "alice@contoso.example", "start": at("2026-03-04 10:00:20"), "outcome": "denied"},
     )
 
-    badge = trace(plot.activity(activity(), moments=acts), "control acts")
+    badge = trace(plot.timeline(timeline(), moments=acts), "control acts")
 
     assert badge.text == ("<b>4</b>",)
     assert badge.marker.color == ("#FFFFFF",)
 
 
-def test_lanes_beyond_the_limit_are_counted():
-    rows = activity(*({"principal": f"svc-{i}"} for i in range(5)))
+def test_timeline_draws_t0_marks_intervals_and_sessions():
+    given = frame([{"start": at("2026-03-04 10:10"), "end": at("2026-03-04 10:40"), "label": HOSTILE}])
+    marks = frame([{"time": at("2026-03-04 10:20"), "label": HOSTILE}])
+    rows = sessions({"principal": "alice@contoso.example"}, {"principal": "nobody here"})
 
-    assert "3 of 5 identities shown" in subtitle(plot.activity(rows, limit=3))
-    assert "shown" not in subtitle(plot.activity(rows, limit=5))
+    figure = plot.timeline(timeline(), intervals=given, marks=marks, sessions=rows, t0=at("2026-03-04 10:05"))
+
+    lines = [
+        shape.x0 for shape in figure.layout.shapes if shape.type == "line" and shape.yref == "paper" and shape.x0 > 1
+    ]
+    assert lines == [at(f"2026-03-04 {clock}").timestamp() * 1000 for clock in ("10:20", "10:05")]
+    assert "T0 2026-03-04 10:05:00Z" in [words.text for words in figure.layout.annotations]
+    assert len(trace(figure, "sessions").x) == 3
+    for text in strings(json.loads(figure.to_json())):
+        assert "<" not in ALLOWED.sub("", text), text
+
+
+@pytest.mark.parametrize("by", ["principal", "caller_ip", "key_name", "operation_class", "hsm"])
+def test_timeline_puts_acts_into_the_lane_that_is_theirs(by):
+    acts = moments({"key_names": "pay-kek"}, {"keys": 3, "key_names": "a, b, c", "hsm": "hsm-b"})
+    lane = "pay-kek" if by == "key_name" else acts[by].iloc[0]
+
+    figure = plot.timeline(timeline({"lane": lane}, {"lane": "other"}), by=by, moments=acts)
+
+    badge = trace(figure, "control acts")
+    assert badge.text == ("<b>2</b>",) if by not in {"key_name", "hsm"} else badge.text == ("",)
+
+
+def test_lanes_beyond_the_limit_are_counted():
+    rows = timeline(*({"lane": f"svc-{i}"} for i in range(5)))
+
+    assert "3 of 5 identities shown" in subtitle(plot.timeline(rows, limit=3))
+    assert "shown" not in subtitle(plot.timeline(rows, limit=5))
 
 
 def test_sessions_beyond_what_can_be_drawn_are_counted(monkeypatch):
@@ -254,13 +304,13 @@ def test_sessions_beyond_what_can_be_drawn_are_counted(monkeypatch):
 
 
 def test_two_identities_that_differ_after_a_nul_keep_their_lanes():
-    figure = plot.activity(activity({"principal": "a\0b"}, {"principal": "a\0c"}))
+    figure = plot.timeline(timeline({"lane": "a\0b"}, {"lane": "a\0c"}))
 
     assert len(figure.layout.yaxis.ticktext) == 2
 
 
 def test_an_identity_that_looks_like_a_number_stays_a_name():
-    figure = plot.activity(activity({"principal": "1e5"}, {"principal": "2026-01-01"}))
+    figure = plot.timeline(timeline({"lane": "1e5"}, {"lane": "2026-01-01"}))
 
     assert list(figure.layout.yaxis.tickvals) == [0, 1]
 
@@ -268,7 +318,7 @@ def test_an_identity_that_looks_like_a_number_stays_a_name():
 def test_silences_of_several_hsms_at_once_are_one_band():
     both_silent = gaps({}, {"hsm": "hsm-b", "start": at("2026-03-04 13:00"), "end": at("2026-03-04 15:00")})
 
-    figure = plot.activity(activity(), gaps=both_silent)
+    figure = plot.timeline(timeline(), gaps=both_silent)
 
     bands = [shape for shape in figure.layout.shapes if shape.type == "rect"]
     assert len(bands) == 1
@@ -300,6 +350,14 @@ def test_hourly_draws_denied_below_the_line():
     figure = plot.hourly(hourly())
 
     assert [(bar.name, bar.y.tolist()) for bar in figure.data] == [("crypto", [5]), ("denied", [-2])]
+
+
+def test_reconcile_tells_what_is_missing_from_what_may_never_have_been_collected():
+    figure = plot.reconcile(reconcile({}, {"hsm": "hsm-b", "lacking": 3, "lacking_within": 0}))
+
+    assert [(bar.name, bar.yaxis, bar.y.tolist()) for bar in figure.data] == [
+        ("within", "y", [5]), ("outside", "y", [2]), ("outside", "y2", [3]),
+    ]  # fmt: skip
 
 
 def test_new_pairs_are_shaded_apart():
@@ -337,7 +395,7 @@ def test_a_purged_key_ends_and_a_recovered_one_lives_on():
 
 
 def test_local_ticks_are_round_in_their_zone():
-    figure = plot.activity(activity({"bin_end": at("2026-03-04 18:00")}), zone="Asia/Kolkata")
+    figure = plot.timeline(timeline({"bin_end": at("2026-03-04 18:00")}), zone="Asia/Kolkata")
 
     assert all(text.endswith(":00") for text in figure.layout.xaxis2.ticktext)
     assert figure.layout.xaxis2.matches == "x"
@@ -360,3 +418,11 @@ def test_safe_text(text, drawn):
 
 def test_safe_text_is_short_whatever_comes():
     assert len(plot.safe("\u202e" * 1_000_000, limit=40)) <= 40
+
+
+def test_in_a_notebook_importing_the_package_is_enough_to_remove_the_upload_button():
+    code = "import ipykernel, mhsm_forensics, plotly.io as pio; print(pio.renderers['plotly_mimetype'].config['showSendToCloud'])"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

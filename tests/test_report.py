@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
+import shutil
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,9 +20,10 @@ from building import SAMPLES
 from plotly.offline import get_plotlyjs_version
 
 from mhsm_forensics import case as cases
-from mhsm_forensics import detect, ingest, report
+from mhsm_forensics import detect, export, ingest, report, search, views
+from mhsm_forensics.case import open_case, record_custody, verify
 from mhsm_forensics.errors import InputError
-from mhsm_forensics.report import _content, _findings, _html
+from mhsm_forensics.report import _content, _findings, _gather, _html
 from mhsm_forensics.report._document import Col, Writer
 
 if TYPE_CHECKING:
@@ -328,3 +331,99 @@ def test_theme_button_redraws_in_the_other_colours(written: Path):
 
         assert seen.page.evaluate(paper) != light
         assert seen.complaints == []
+
+
+@pytest.fixture
+def noted(incident, tmp_path):
+    """The incident with an analyst's notes, one of them hostile."""
+    shutil.copytree(incident.path, tmp_path / "case")
+    case = open_case(tmp_path / "case")
+    event_id = case.events.df(["event_id"])["event_id"].iloc[0]
+    claim = case.notes.hypothesis("the secret was stolen")
+    case.notes.evidence(claim, event_id, "another network", supports=False)
+    case.notes.t0(datetime(2026, 3, 16, 2, 31, tzinfo=UTC), "first failed sign-in")
+    case.notes.answer("Did a backup leave?", "partly", "it was read")
+    case.notes.tag(event_id, "<script>alert(1)</script>\u202e")
+    case.notes.retract(case.notes.comment("nonsense"), "a slip")
+    return case
+
+
+def test_notes_that_count_are_in_the_report_and_inert(noted):
+    page = report.write(noted, noted.path / "r.html").read_text("utf-8")
+
+    for words in ("the secret was stolen", "against hypothesis", "Did a backup leave?: partly", "2026-03-16T02:31:00Z"):
+        assert words in page
+    assert "nonsense" not in page
+    assert "<script>alert(1)" not in page
+    assert noted.notes.head in page
+
+
+def test_custody_knows_which_notes_a_report_held(noted):
+    report.write(noted, str(noted.path / "r.html"))
+    lines = noted.notes.path.read_text("utf-8").splitlines(keepends=True)
+    noted.notes.path.write_text("".join(lines[:-1]), "utf-8")
+
+    assert any("a note is missing" in problem for problem in verify(noted))
+
+
+def test_every_act_is_told_in_the_story(incident):
+    told = _gather.gather(incident).story
+    page = report.write(incident, incident.path / "reports" / "told.html").read_text("utf-8")
+
+    assert all(html.escape(line).split(" (")[0] in page for line in told.loc[told["kind"] == "act", "line"])
+
+
+def test_an_unfinished_collection_is_a_limit(incident, tmp_path):
+    shutil.copytree(incident.path, tmp_path / "case")
+    case = open_case(tmp_path / "case")
+    record_custody(case.path, "collecting", {"place": "https://a/logs", "from": None, "to": None})
+
+    page = report.write(case, case.path / "r.html").read_text("utf-8")
+
+    assert "A collection of this evidence is incomplete: https://a/logs: it was interrupted." in page
+
+
+def test_other_logs_in_the_case_are_counted_and_no_finding_rests_on_them(incident, tmp_path):
+    shutil.copytree(incident.path, tmp_path / "case")
+    case = ingest.add(open_case(tmp_path / "case"), [SAMPLES / "incident" / "context"]).case
+
+    page = report.write(case, case.path / "r.html").read_text("utf-8")
+
+    assert "Sign-ins are held in Entra ID; 22 records of it are in the case, and no finding rests on them." in page
+
+
+def saved_view(case, text="KeyPurge"):
+    asked = {"text": text, "sort": "time", "descending": False, "columns": ["time", "operation", "key_name"],
+             "scope": {"hsms": ["contoso-hsm-prod"]}, "equal": {}, "only": None}  # fmt: skip
+    ids = search.events(case.events.within(hsms=["contoso-hsm-prod"]), text)[["event_id"]]
+    return case.notes.view("Purges", "search.events", asked, export.digest_of(ids))
+
+
+def test_a_saved_view_is_drawn_again_from_the_evidence(noted):
+    saved_view(noted)
+
+    page = report.write(noted, noted.path / "r.html").read_text("utf-8")
+
+    (view,) = views.saved(noted)
+    assert view.same
+    assert len(view.frame) == 6
+    assert "View: Purges. Saved by" in page
+    assert "the answer is the same now" in page
+
+
+def test_a_view_whose_answer_changed_says_so(noted):
+    noted.notes.view("Purges", "search.events", {"text": "KeyPurge", "sort": "time", "descending": False,
+                     "columns": ["time"], "scope": None, "equal": {}, "only": None}, "0" * 64)  # fmt: skip
+
+    page = report.write(noted, noted.path / "r.html").read_text("utf-8")
+
+    assert "THE ANSWER IS ANOTHER ONE NOW" in page
+
+
+@pytest.mark.parametrize("question", ["analyse.nothing", "os.system", "search.events", "analyse.hourly"])
+def test_a_view_that_can_not_be_asked_says_why(noted, question):
+    noted.notes.view("Odd", question, {"nonsense": 1}, "0" * 64)
+
+    page = report.write(noted, noted.path / "r.html").read_text("utf-8")
+
+    assert "by this version" in page

@@ -20,6 +20,8 @@ ROOMS = [
     "export",
     "overview",
     "operations",
+    "playbook",
+    "search",
     "schema",
 ]
 

@@ -5,14 +5,16 @@ columns and to give times their zone. *events* is anything the engine can query:
 DataFrame, Parquet paths. Nothing is cut: what a label leaves out, it counts ("… 2 more").
 """
 
-from ._activity import activity, moments
 from ._coverage import coverage, gaps, reconcile
 from ._keys import keys
+from ._moments import moments
 from ._operations import hourly, outcomes, unknown_operations
-from ._people import first_seen_pairs, principals, sessions
+from ._people import first_seen_pairs, principals
+from ._sessions import sessions
+from ._story import story
+from ._timeline import timeline
 
 __all__ = [
-    "activity",
     "coverage",
     "first_seen_pairs",
     "gaps",
@@ -23,5 +25,7 @@ __all__ = [
     "principals",
     "reconcile",
     "sessions",
+    "story",
+    "timeline",
     "unknown_operations",
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from .. import engine
+from ..case import Events, Scope
 from ._frames import timed
 
 
@@ -16,7 +17,7 @@ def coverage(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``t``, ``time``, ``hsm``, ``event_id``.
+        Columns ``t``, ``time``, ``hsm``, ``event_id``. Of a scope only its time and HSMs count, as for `gaps`.
 
     Returns
     -------
@@ -36,6 +37,8 @@ def coverage(events: Any) -> pd.DataFrame:
     the first and last event are covered in part and are never ``low``. Evidence that spans more than 114 years is not
     covered to its end.
     """
+    if (narrowed := _narrowed(events)) is not None:
+        return _touching(coverage(narrowed.of(Scope())), "hour", "hour", narrowed.scope)
     hours = timed(engine.query(events, "coverage"), hour_t="hour")
     found = gaps(events)
     for hsm, start, end in zip(found["hsm"], found["start"], found["end"], strict=True):
@@ -60,7 +63,8 @@ def gaps(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``t``, ``time``, ``hsm``, ``event_id``.
+        Columns ``t``, ``time``, ``hsm``, ``event_id``. The events of a scope are judged against all the evidence, and
+        silences that touch its time, of its HSMs, are returned: that one principal is quiet is no silence of the log.
 
     Returns
     -------
@@ -71,7 +75,26 @@ def gaps(events: Any) -> pd.DataFrame:
     At the end of the evidence ``next_event_id`` is null and ``end`` is the last event of any HSM: the HSM stopped
     before the evidence did. What was before the first event can't be judged.
     """
+    if (narrowed := _narrowed(events)) is not None:
+        return _touching(gaps(narrowed.of(Scope())), "start", "end", narrowed.scope)
     return timed(engine.query(events, "gaps"), start_t="start", end_t="end")
+
+
+def _narrowed(events: Any) -> Events | None:
+    """Events of a case that are not all of it."""
+    return events if isinstance(events, Events) and not events.scope.is_whole else None
+
+
+def _touching(found: pd.DataFrame, first: str, last: str, scope: Scope) -> pd.DataFrame:
+    """Keep what touches the time of a scope, of its HSMs."""
+    kept = found
+    if scope.start is not None:
+        kept = kept[kept[last] >= pd.Timestamp(scope.start).floor("h" if first == last else "us")]
+    if scope.end is not None:
+        kept = kept[kept[first] < scope.end]
+    if scope.hsms:
+        kept = kept[kept["hsm"].isin(scope.hsms)]
+    return kept.reset_index(drop=True)
 
 
 def reconcile(events: Any) -> pd.DataFrame:

@@ -48,7 +48,7 @@ def example() -> pd.DataFrame:
         "outcome": ["success", "success", "denied"], "principal": ["payments", "payments", "anna"],
         "principal_type": ["managed_identity", "managed_identity", "user"], "object_id": ["o1", "o1", "o2"],
         "app_id": ["a1", "a1", "a2"], "caller_ip": ["192.0.2.1", "192.0.2.1", "192.0.2.9"],
-        "client": ["Go", "Go", "Azure CLI"],
+        "client": ["Go", "Go", "Azure CLI"], "token_id": ["t1", "t1", "t2"],
     }  # fmt: skip
     frame = pd.DataFrame(columns).astype(pd.StringDtype("pyarrow"))
     return frame.assign(time=times, http_status=[200, 200, 403])

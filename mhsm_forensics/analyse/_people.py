@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .. import engine
 from ..errors import InputError
-from ._frames import micros, timed
+from ._frames import micros
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,32 +92,3 @@ def first_seen_pairs(
     text = text.replace("principal /* left */", left).replace("caller_ip /* right */", right)
     pairs = engine.run(events, text, since=micros(since))
     return pairs.rename(columns={"left_value": left, "right_value": right})
-
-
-def sessions(events: Any, *, gap_minutes: int = 30) -> pd.DataFrame:
-    """Stretches in which one principal worked from one address.
-
-    Parameters
-    ----------
-    events
-        Columns ``t``, ``event_id``, ``principal``, ``caller_ip``, ``operation``, ``operation_class``, ``effect``,
-        ``outcome``, ``http_status``, ``key_name``.
-    gap_minutes
-        A longer pause ends the session.
-
-    Returns
-    -------
-    Columns ``session`` (number, from 1), ``principal``, ``caller_ip``, ``start``, ``end`` (UTC), ``seconds``,
-    ``events``, ``operations`` (distinct), ``top_operations`` (the three most frequent with their counts, and how many
-    more), ``keys`` (distinct names), ``denied``, ``control_events``; one row per session, by start.
-
-    Examples
-    --------
-    >>> from mhsm_forensics.analyse._frames import example
-    >>> sessions(example())[["session", "principal", "seconds", "events", "top_operations"]]
-       session principal  seconds  events top_operations
-    0        1  payments    600.0       2      KeySign 2
-    1        2      anna      0.0       1    KeyDelete 1
-    """
-    answer = engine.query(events, "sessions", gap_minutes=gap_minutes)
-    return timed(answer, start_t="start", end_t="end")

@@ -7,20 +7,20 @@ says so.
 
 import plotly.io as pio
 
-from ._activity import activity
 from ._coverage import coverage, gaps
 from ._hourly import hourly
 from ._keys import keys
 from ._matrices import first_seen_pairs, outcomes
 from ._moments import moments
 from ._people import principals, sessions
+from ._reconcile import reconcile
 from ._style import ThemeName
 from ._text import safe
+from ._timeline import timeline
 
 __all__ = [
     "CONFIG",
     "ThemeName",
-    "activity",
     "coverage",
     "first_seen_pairs",
     "gaps",
@@ -29,8 +29,10 @@ __all__ = [
     "moments",
     "outcomes",
     "principals",
+    "reconcile",
     "safe",
     "sessions",
+    "timeline",
 ]
 
 # plotly.js 4 shows a "Share chart" button that uploads the chart's data. Evidence stays here.

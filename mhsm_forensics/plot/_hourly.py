@@ -60,11 +60,11 @@ def hourly(
         title=title,
         note=note + shown_of(len(kept), len(busiest), "HSM"),
         height=96 + room_below(zone) + 150 * len(kept),
-        margin={"l": 90, "b": room_below(zone), "t": 108},
+        margin={"l": 120, "b": room_below(zone), "t": 108},
         barmode="relative",
         shapes=shapes,
-        annotations=[*words, *axis_names(look, zone), *_panel_names(kept, look)],
-        **_panel_axes(len(kept), look),
+        annotations=[*words, *axis_names(look, zone), *panel_names(kept, look)],
+        **panel_axes(len(kept), look),
         **time_axes(
             float(rows["x"].min()),
             float(rows["x"].max()) + HOUR,
@@ -101,7 +101,7 @@ def _panel(rows: pd.DataFrame, index: int, theme: Theme) -> list[Json]:
     ]
 
 
-def _panel_axes(count: int, theme: Theme) -> Json:
+def panel_axes(count: int, theme: Theme) -> Json:
     """One vertical axis per HSM, stacked from the top."""
     share, air = 1 / count, 0.16 / count
     return {
@@ -118,7 +118,7 @@ def _panel_axes(count: int, theme: Theme) -> Json:
     }
 
 
-def _panel_names(names: list[str], theme: Theme) -> list[Json]:
+def panel_names(names: list[str], theme: Theme) -> list[Json]:
     return [
         caption(
             f"<b>{safe(hsm)}</b>",

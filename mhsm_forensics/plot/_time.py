@@ -154,6 +154,47 @@ def gap_bands(gaps: pd.DataFrame | None, theme: Theme) -> tuple[list[Json], list
     return shapes, words
 
 
+def bands(intervals: pd.DataFrame | None, theme: Theme) -> tuple[list[Json], list[Json]]:
+    """Shade stretches of time that were given, each with its label."""
+    if intervals is None or intervals.empty:
+        return [], []
+    spans = list(zip(epoch_ms(intervals["start"]), epoch_ms(intervals["end"]), intervals["label"], strict=True))
+    shapes: list[Json] = [
+        {"type": "rect", "x0": a, "x1": b, "yref": "paper", "y0": 0, "y1": 1, "fillcolor": theme.low, "opacity": 0.2,
+         "line": {"width": 0}, "layer": "below"}
+        for a, b, _ in spans
+    ]  # fmt: skip
+    words = [_at(a, safe(label, limit=40), theme.ink, np.inf) for a, _, label in spans]
+    return shapes, words
+
+
+def instants(
+    marks: pd.DataFrame | None, t0: datetime | None, theme: Theme, middle: float
+) -> tuple[list[Json], list[Json]]:
+    """Draw lines at moments that were given, and at the moment of suspected compromise; words point to the *middle*."""
+    found: list[tuple[float, str, str, str]] = []
+    if marks is not None:
+        found += [
+            (x, safe(label, limit=40), theme.ink, "dot")
+            for x, label in zip(epoch_ms(marks["time"]), marks["label"], strict=True)
+        ]
+    if t0 is not None:
+        x = epoch_ms(pd.Series([t0]))[0]
+        found.append((x, f"T0 {stamp(x)}", theme.accent, "solid"))
+    lines: list[Json] = [
+        {"type": "line", "x0": x, "x1": x, "yref": "paper", "y0": 0, "y1": 1,
+         "line": {"width": 1.5, "color": colour, "dash": dash}}
+        for x, _, colour, dash in found
+    ]  # fmt: skip
+    return lines, [_at(x, text, colour, middle) for x, text, colour, _ in found]
+
+
+def _at(x: float, text: str, colour: str, middle: float) -> Json:
+    """Words above a moment, over those of the silences."""
+    place = {"y": 1, "yref": "paper", "yanchor": "bottom", "yshift": 15, "xanchor": "left" if x < middle else "right"}
+    return {**place, "x": x, "text": text, "showarrow": False, "font": {"size": 11.5, "color": colour}}
+
+
 def _merged(gaps: pd.DataFrame) -> list[tuple[float, float, list[str]]]:
     spans: list[tuple[float, float, list[str]]] = []
     rows = zip(epoch_ms(gaps["start"]), epoch_ms(gaps["end"]), gaps["hsm"], strict=True)

@@ -1,77 +1,103 @@
--- Stretches of work: events of one principal from one address, with no pause longer than :gap_minutes between them.
-WITH steps AS (
+-- Stretches of work: events of one principal from one address, by one client with one token, until a pause that does not
+-- fit. With :gap_minutes, a longer pause does not fit; without it, one that is twenty times the usual pause of that
+-- principal there, at least half an hour and at most four; half an hour where fewer than ten pauses show no habit.
+WITH events_before AS (
   SELECT
     principal,
     caller_ip,
+    client,
+    token_id,
     t,
     event_id,
     operation,
     key_name,
     outcome,
-    -- control: an operation that changes, exports or destroys, or an unknown one with a status that no read returns
-    CASE
-      WHEN effect IN ('change', 'export', 'destroy') THEN 1
-      WHEN operation_class = 'access_control' AND http_status = 201 THEN 1
-      WHEN coalesce(effect, 'unknown') = 'unknown' AND http_status IN (201, 202, 204) THEN 1
-      ELSE 0
-    END AS control,
-    CASE
-      WHEN t - lag(t) OVER (PARTITION BY principal, caller_ip ORDER BY t, event_id) <= :gap_minutes * 60e6 THEN 0
-      ELSE 1
-    END AS starts
+    @control,
+    t - lag(t) OVER (PARTITION BY principal, caller_ip, client, token_id ORDER BY t, event_id) AS pause
   FROM events
+), cadence AS (
+  SELECT
+    principal,
+    caller_ip,
+    client,
+    coalesce(
+      :gap_minutes * 60e6,
+      CASE WHEN count(pause) < 10 THEN 1800e6 ELSE least(greatest(20 * median(pause), 1800e6), 14400e6) END
+    ) AS longest_pause
+  FROM events_before
+  GROUP BY principal, caller_ip, client
 ), numbered AS (
   SELECT
-    *,
-    sum(starts) OVER (
-      PARTITION BY principal, caller_ip ORDER BY t, event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    e.*,
+    c.longest_pause,
+    sum(CASE WHEN e.pause <= c.longest_pause THEN 0 ELSE 1 END) OVER (
+      PARTITION BY e.principal, e.caller_ip, e.client, e.token_id
+      ORDER BY e.t, e.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS nth
-  FROM steps
+  FROM events_before e
+  JOIN cadence c
+    ON e.principal IS NOT DISTINCT FROM c.principal
+    AND e.caller_ip IS NOT DISTINCT FROM c.caller_ip
+    AND e.client IS NOT DISTINCT FROM c.client
 ), totals AS (
   SELECT
     principal,
     caller_ip,
+    client,
+    token_id,
     nth,
     min(t) AS start_t,
     max(t) AS end_t,
+    min(event_id) AS first_event_id,
+    max(longest_pause) / 1e6 AS longest_pause_seconds,
     count(*) AS events,
     count(DISTINCT coalesce(operation, '(no operation)')) AS operations,
     count(DISTINCT key_name) AS keys,
     count(CASE WHEN outcome = 'denied' THEN 1 END) AS denied,
     CAST(sum(control) AS BIGINT) AS control_events
   FROM numbered
-  GROUP BY principal, caller_ip, nth
+  GROUP BY principal, caller_ip, client, token_id, nth
 ), by_operation AS (
   SELECT
     principal,
     caller_ip,
+    client,
+    token_id,
     nth,
     coalesce(operation, '(no operation)') AS name,
     count(*) AS times,
     row_number() OVER (
-      PARTITION BY principal, caller_ip, nth ORDER BY count(*) DESC, coalesce(operation, '(no operation)')
+      PARTITION BY principal, caller_ip, client, token_id, nth
+      ORDER BY count(*) DESC, coalesce(operation, '(no operation)')
     ) AS place
   FROM numbered
-  GROUP BY principal, caller_ip, nth, coalesce(operation, '(no operation)')
+  GROUP BY principal, caller_ip, client, token_id, nth, coalesce(operation, '(no operation)')
 ), tops AS (
   SELECT
     principal,
     caller_ip,
+    client,
+    token_id,
     nth,
     max(CASE WHEN place = 1 THEN name || ' ' || CAST(times AS STRING) END)
       || coalesce(max(CASE WHEN place = 2 THEN ', ' || name || ' ' || CAST(times AS STRING) END), '')
       || coalesce(max(CASE WHEN place = 3 THEN ', ' || name || ' ' || CAST(times AS STRING) END), '')
       || CASE WHEN count(*) > 3 THEN ' … ' || CAST(count(*) - 3 AS STRING) || ' more' ELSE '' END AS top_operations
   FROM by_operation
-  GROUP BY principal, caller_ip, nth
+  GROUP BY principal, caller_ip, client, token_id, nth
 )
 SELECT
-  row_number() OVER (ORDER BY a.start_t, a.principal NULLS FIRST, a.caller_ip NULLS FIRST) AS session,
+  row_number() OVER (
+    ORDER BY a.start_t, a.principal NULLS FIRST, a.caller_ip NULLS FIRST, a.client NULLS FIRST, a.first_event_id
+  ) AS session,
   a.principal,
   a.caller_ip,
+  a.client,
+  a.token_id,
   a.start_t,
   a.end_t,
   (a.end_t - a.start_t) / 1e6 AS seconds,
+  a.longest_pause_seconds,
   a.events,
   a.operations,
   b.top_operations,
@@ -82,5 +108,7 @@ FROM totals a
 JOIN tops b
   ON a.principal IS NOT DISTINCT FROM b.principal
   AND a.caller_ip IS NOT DISTINCT FROM b.caller_ip
+  AND a.client IS NOT DISTINCT FROM b.client
+  AND a.token_id IS NOT DISTINCT FROM b.token_id
   AND a.nth = b.nth
 ORDER BY session

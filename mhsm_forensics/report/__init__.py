@@ -8,6 +8,7 @@ charts), prints to A4, and is the same to the byte for the same case and the sam
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..case import record_custody, sha256_of
@@ -15,14 +16,12 @@ from ..errors import CaseError, InputError
 from . import _content, _html
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..case import Case
 
 __all__ = ["write"]
 
 
-def write(case: Case, path: Path, *, title: str | None = None, generated: datetime | None = None) -> Path:
+def write(case: Case, path: Path | str, *, title: str | None = None, generated: datetime | None = None) -> Path:
     """Write the report of a case as one HTML file, record it in the chain of custody, and return its path.
 
     Parameters
@@ -43,6 +42,7 @@ def write(case: Case, path: Path, *, title: str | None = None, generated: dateti
     CaseError
         The file can't be written.
     """
+    path = Path(path)
     moment = generated or datetime.now(UTC)
     if moment.tzinfo is None:
         raise InputError.naive_time(str(moment))
@@ -54,6 +54,7 @@ def write(case: Case, path: Path, *, title: str | None = None, generated: dateti
     except OSError as problem:
         raise CaseError.unwritable(path, problem) from problem
     written = temporary.replace(path)
-    about = {"path": str(path.resolve()), "sha256": sha256_of(path), "generated": moment.isoformat()}
+    about = {"path": str(path.resolve()), "sha256": sha256_of(path), "generated": moment.isoformat(),
+             "notes": case.notes.head}  # fmt: skip
     record_custody(case.path, "reported", about)
     return written

@@ -14,6 +14,7 @@ from ._figures import picture
 from ._findings import cards, index
 from ._gather import QUESTIONS, Answers, gather
 from ._limits import limitations, method, time_statement
+from ._story import record, story
 from ._summary import summary, synopsis
 
 if TYPE_CHECKING:
@@ -57,12 +58,14 @@ def report(case: Case, *, title: str | None, generated: datetime) -> Report:
             _scorecard(found, writer),
             _orientation(found, writer),
             _findings(found, writer),
+            story(found, writer),
             Section("routine", "Routine recognised", (tables.routine(found, writer),), _ROUTINE),
             _timeline(found, writer),
             _identities(found, writer),
             _keys(found, writer),
             _operations(found, writer),
             _searched(found, writer),
+            record(found, writer),
             _evidence(found, writer),
             _made(found, writer, stamp),
             Section("time", "Time", (Words(time_statement(writer.zone)),)),
@@ -123,14 +126,20 @@ def _scorecard(found: Answers, writer: Writer) -> Section:
 
 def _orientation(found: Answers, writer: Writer) -> Section:
     figure = picture(
-        "activity",
-        lambda theme: plot.activity(
-            found.activity, moments=found.moments, gaps=found.gaps, theme=theme, zone=writer.zone
+        "timeline",
+        lambda theme: plot.timeline(
+            found.timeline,
+            moments=found.moments,
+            gaps=found.gaps,
+            sessions=found.sessions,
+            t0=found.case.t0,
+            theme=theme,
+            zone=writer.zone,
         ),
         label="Lane per identity over the period of the evidence, with control acts and silences.",
         caption="A control act is one that changes, exports or destroys. Identities with control acts come first, "
         "then people. A circle counts control acts; it is hollow when every one was refused.",
-        table=tables.activity(found, writer),
+        table=tables.timeline(found, writer),
     )
     return Section("orientation", "Orientation", (figure,))
 
@@ -169,7 +178,7 @@ def _identities(found: Answers, writer: Writer) -> Section:
         "sessions",
         lambda theme: plot.sessions(found.sessions, theme=theme, zone=writer.zone),
         label="Row per identity and address with a bar per session.",
-        caption="A session ends after a pause of 30 minutes.",
+        caption="A session ends with a pause that does not fit the identity's own cadence: 30 minutes to four hours.",
         table=tables.sessions(found, writer),
     )
     return Section("identities", "Identities and addresses", (tables.principals(found, writer), matrix, spans))
@@ -216,7 +225,7 @@ def _made(found: Answers, writer: Writer, generated: str) -> Section:
     rows = [
         *method(TOOL, writer.zone, generated),
         ("Rules run", f"{len(found.looked_for):,}"),
-        ("Session pause", "30 minutes"),
+        ("Session pause", "20 times the identity's median pause from that address, 30 minutes to 4 hours"),
     ]
     versions = Pairs(tuple((name, (Cell(value),)) for name, value in rows))
     queries = (Listing(f"Query: {name.replace('_', ' ')}", engine.sql(name)) for name in QUESTIONS)

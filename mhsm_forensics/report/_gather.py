@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from .. import analyse, detect, engine
+from .. import views as saved_views
 
 if TYPE_CHECKING:
     from ..case import Case
@@ -21,7 +22,7 @@ QUESTIONS: Final = (
     "coverage",
     "gaps",
     "sessions",
-    "activity",
+    "timeline",
     "moments",
     "keys",
     "unknown_operations",
@@ -46,10 +47,12 @@ class Answers:
     coverage: pd.DataFrame
     gaps: pd.DataFrame
     sessions: pd.DataFrame
-    activity: pd.DataFrame
+    timeline: pd.DataFrame
     moments: pd.DataFrame
     keys: pd.DataFrame
     unknown: pd.DataFrame
+    story: pd.DataFrame
+    views: list[saved_views.View]
     rows: dict[str, pd.DataFrame]
 
     @property
@@ -80,7 +83,7 @@ def gather(case: Case) -> Answers:
     events = case.events
     findings = detect.run(events)
     routine = findings["rule_id"].astype("string[pyarrow]").str.startswith(ROUTINE).astype(bool)
-    alarms = findings[~routine]
+    alarms, gaps = findings[~routine], analyse.gaps(events)
     return Answers(
         case=case,
         alarms=alarms,
@@ -90,12 +93,14 @@ def gather(case: Case) -> Answers:
         principals=analyse.principals(events),
         pairs=analyse.first_seen_pairs(events, since=_since(case, alarms)),
         coverage=analyse.coverage(events),
-        gaps=analyse.gaps(events),
+        gaps=gaps,
         sessions=analyse.sessions(events),
-        activity=analyse.activity(events),
+        timeline=analyse.timeline(events),
         moments=analyse.moments(events),
         keys=analyse.keys(events),
         unknown=analyse.unknown_operations(events),
+        views=saved_views.saved(case),
+        story=analyse.story(events, findings, gaps=gaps),
         rows=_rows(case, alarms),
     )
 

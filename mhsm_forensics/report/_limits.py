@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
+from ..text import visible
 from ._document import iso
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _PACKAGES = ("pandas", "pyarrow", "duckdb", "plotly", "jinja2")
 def limitations(found: Answers) -> tuple[str, ...]:
     """Sentences that bound what the findings prove."""
     return (
+        *(f"A collection of this evidence is incomplete: {visible(text)}." for text in found.case.unfinished),
         "Azure Monitor resource logs are not guaranteed lossless. That an event is absent from the evidence "
         "does not prove that it did not happen.",
         "Records do not contain request bodies: the principal and role of a role assignment, backup "
@@ -24,9 +26,8 @@ def limitations(found: Answers) -> tuple[str, ...]:
         "Accepted (202) means that the service took a job on, not that the job succeeded: its result is in a "
         "response that is not logged.",
         *_rights(found),
-        "Group membership, privileged-access activation and sign-ins are held in Entra ID and were not examined.",
-        "Deletion of the HSM, of its diagnostic setting and of network rules is recorded in the Azure "
-        "Activity Log, which was not examined.",
+        "Group membership and privileged-access activation are held in Entra ID and were not examined.",
+        *_elsewhere(found),
         *_anonymous(found),
         "No location was looked up for any address; several people can share an address.",
         "The client string is supplied by the caller.",
@@ -72,6 +73,24 @@ def _rights(found: Answers) -> tuple[str, ...]:
         return ()
     first = iso(found.principals["first_time"].min())
     return (f"No snapshot of roles is part of this case: rights given before {first} are unknown.",)
+
+
+_OTHER_LOGS = {
+    "signins": "Sign-ins are held in Entra ID",
+    "activity": "Deletion of the HSM, of its diagnostic setting and of network rules is recorded in the Azure Activity Log",
+    "blob_requests": "Whether a backup was read is recorded in the log of the storage account that it went to",
+}
+
+
+def _elsewhere(found: Answers) -> tuple[str, ...]:
+    """What other logs would say, and whether the case has them: the findings rest on the audit log alone."""
+    held = {name: len(found.case.context(name)) for name in _OTHER_LOGS}
+    return tuple(
+        f"{where}; {held[name]:,} records of it are in the case, and no finding rests on them."
+        if held[name]
+        else f"{where}, which was not examined."
+        for name, where in _OTHER_LOGS.items()
+    )
 
 
 def _anonymous(found: Answers) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ _FILES: Final = 2000
 _FATES: Final = {
     "event": "Event: an entry of the audit log of a managed HSM",
     "duplicate": "Duplicate: equal to an earlier record in every byte, counted once",
-    "out_of_scope": "Out of scope: a record of another kind of resource, kept apart",
+    "out_of_scope": "Out of scope: a record of another resource or another log, kept apart",
     "blank": "Blank: no text",
     "reject": "Reject: no event could be made of it; bytes and reason are kept",
 }
@@ -100,10 +100,10 @@ def unknown(found: Answers, writer: Writer) -> Table:
     )
 
 
-def activity(found: Answers, writer: Writer) -> Table:
+def timeline(found: Answers, writer: Writer) -> Table:
     """Events per identity, time and kind."""
-    columns = (_WHO, Col("bin_start", "From", "second"), Col("group", "Kind"), _EVENTS, _DENIED)
-    return writer.table(found.activity, "Events per identity, time and kind.", *columns, limit=ROWS)
+    columns = (Col("lane", "Identity"), Col("bin_start", "From", "second"), Col("group", "Kind"), _EVENTS, _DENIED)
+    return writer.table(found.timeline, "Events per identity, time and kind.", *columns, limit=ROWS)
 
 
 def routine(found: Answers, writer: Writer) -> Table:

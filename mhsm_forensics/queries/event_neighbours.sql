@@ -1,0 +1,22 @@
+-- Where an event stands among those with the same principal, key or correlation id, and which come before and after it.
+WITH named AS (
+  SELECT
+    t,
+    event_id,
+    CASE :by WHEN 'principal' THEN principal WHEN 'key_name' THEN key_name WHEN 'correlation_id' THEN correlation_id END
+      AS name
+  FROM events
+), alike AS (
+  SELECT
+    event_id,
+    lag(event_id) OVER (ORDER BY t, event_id) AS before,
+    lead(event_id) OVER (ORDER BY t, event_id) AS after,
+    row_number() OVER (ORDER BY t, event_id) AS place,
+    count(*) OVER () AS events
+  FROM named
+  WHERE name = :name
+)
+SELECT before, after, place, events
+FROM alike
+WHERE event_id = :event_id
+ORDER BY place

@@ -1,0 +1,160 @@
+"""The notebooks in JupyterLab, in a real browser: all cells run, rows chosen and tagged, the tag there after a reload."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from browser import needs_chromium
+from lab import opened
+
+from mhsm_forensics.case import open_case
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab import Opened
+    from playwright.sync_api import Locator
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
+
+pytestmark = [
+    needs_chromium,
+    pytest.mark.xdist_group("jupyterlab"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
+]
+
+
+@pytest.fixture
+def case(incident, tmp_path, monkeypatch):
+    """A copy of the incident, to write in; with a second time zone."""
+    shutil.copytree(incident.path, tmp_path / "case")
+    about = tmp_path / "case" / "case.json"
+    about.write_text(about.read_text().replace('"display_zone": null', '"display_zone": "Europe/Amsterdam"'))
+    monkeypatch.setenv("MHSM_CASE", str(tmp_path / "case"))
+    return open_case(tmp_path / "case")
+
+
+@contextmanager
+def running(name: str, folder: Path, theme: str) -> Iterator[Opened]:
+    """A notebook of ours in which all cells have run."""
+    (path,) = NOTEBOOKS.glob(f"{name}-*.ipynb")
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    with opened(folder / f"lab-{name}-{theme}", cells, theme=THEMES[theme]) as found:
+        run_all(found)
+        yield found
+        assert found.outside == []
+        assert found.complaints == []
+
+
+def run_all(found: Opened) -> None:
+    found.run_all()
+    waiting = '.jp-CodeCell .jp-InputPrompt:text-is("[*]:")'
+    found.page.wait_for_timeout(1_000)
+    for _ in range(600):
+        if not found.page.locator(waiting).count():
+            return
+        found.page.wait_for_timeout(200)
+    raise AssertionError("the cells do not end")
+
+
+def brush(canvas: Locator) -> None:
+    """Drag over a part of the timeline."""
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box
+    mouse, middle = canvas.page.mouse, box["y"] + 60
+    mouse.move(box["x"] + box["width"] * 0.4, middle)
+    mouse.down()
+    mouse.move(box["x"] + box["width"] * 0.6, middle, steps=5)
+    mouse.up()
+
+
+def shot_of(found: Opened, part: Locator, name: str) -> None:
+    part.scroll_into_view_if_needed()
+    found.page.wait_for_timeout(500)
+    found.shot(name)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_case_is_opened(case, tmp_path, theme):
+    with running("00", tmp_path, theme) as found:
+        page = found.page
+        picker = page.get_by_role("button", name="Make case")
+        picker.wait_for(timeout=60_000)
+        shot_of(found, picker, f"00-case-{theme}")
+        page.get_by_label("New case", exact=True).fill("../outside")
+        picker.click()
+        page.get_by_text("no name of a folder").wait_for()
+        assert page.locator(".jp-OutputArea-output .jp-RenderedText[data-mime-type*=error]").count() == 0
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_rows_are_tagged_and_the_tag_is_there_after_a_reload(case, tmp_path, theme):
+    with running("02", tmp_path, theme) as found:
+        page = found.page
+        grid = page.locator(".mhsm-grid")
+        grid.wait_for(timeout=90_000)
+        shot_of(found, page.get_by_role("button", name="Look at this"), f"02-scope-{theme}")
+
+        page.locator('select[title="Operations"]').focus()
+        page.keyboard.press("ArrowDown")
+        page.get_by_text("30 of 30, 1 chosen").wait_for()
+
+        page.get_by_label("Search events", exact=False).fill("operation:KeyPurge")
+        grid.get_by_text("found in").wait_for()
+        rows = grid.locator("tbody tr")
+        rows.nth(0).click()
+        rows.nth(2).click(modifiers=["Shift"])
+        grid.get_by_text("3 selected").wait_for()
+        grid.get_by_role("button", name="Copy as CSV").click()
+        grid.get_by_text("3 rows").wait_for()
+        rows.nth(0).press("ArrowDown")
+        cells = page.locator(".jp-CodeCell").count()
+        page.keyboard.press("x")  # in a notebook: cut the cell
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowUp")
+        assert page.locator(".jp-CodeCell").count() == cells
+        assert page.evaluate("document.activeElement.getAttribute('aria-rowindex')") == "5"
+        page.keyboard.press("Enter")
+        grid.get_by_text("As it stands in the evidence").wait_for()
+        shot_of(found, grid, f"02-events-{theme}")
+        page.keyboard.press("Escape")
+
+        page.get_by_text("A note about 3 selected records").wait_for()
+        page.get_by_label("Tag", exact=True).fill("destruction")
+        page.get_by_label("Tag", exact=True).press("Tab")
+        page.get_by_role("button", name="Save note").click()
+        page.get_by_text("Saved: tag about 3 selected records").wait_for()
+        grid.locator(".tag", has_text="destruction").first.wait_for()
+        shot_of(found, page.get_by_role("button", name="Save note"), f"02-notes-{theme}")
+
+        brush(page.locator(".mf-frame canvas"))
+        grid.get_by_text("case.events.of(mf.case.Scope(start=").wait_for()
+
+        page.reload()
+        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(state="attached", timeout=60_000)
+        run_all(found)
+        page.get_by_label("Search events", exact=False).fill("operation:KeyPurge")
+        page.locator(".mhsm-grid .tag", has_text="destruction").first.wait_for(timeout=60_000)
+
+    tags = open_case(case.path).notes.tags()
+    assert list(tags.values()) == [["destruction"]] * 3
+
+
+def test_a_finding_is_read_and_tagged(case, tmp_path):
+    with running("01", tmp_path, "light") as found:
+        page = found.page
+        page.get_by_role("button", name="Show its events").click(timeout=90_000)
+        page.locator(".mhsm-grid tbody tr").first.wait_for()
+        page.get_by_role("button", name="Next", exact=True).first.click()
+        page.get_by_role("button", name="Add to report").first.click()
+        page.get_by_text("Added to the report.").wait_for()
+        shot_of(found, page.get_by_role("button", name="Show its events"), "01-finding-light")
+
+    assert open_case(case.path).notes.df("view")["text"].size == 1
