@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -24,7 +25,7 @@ from .case import Case, Events, Scope, microseconds
 from .errors import SchemaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 _MEMORY = "1GB"
 
@@ -44,13 +45,26 @@ def connect(*, memory: str = _MEMORY, scratch: Path | None = None) -> duckdb.Duc
     return connection
 
 
+@dataclass(frozen=True)
+class Picked:
+    """Some of the events: those that pass a test. Every question takes them as it takes a case.
+
+    A question that needs the rest too finds all the events under the name `everything`.
+    """
+
+    events: Any
+    test: str  # SQL over the columns of events, with names for its values
+    bound: Mapping[str, Any] = field(default_factory=dict)
+
+
 def query(events: Any, name: str, **parameters: Any) -> pd.DataFrame:
     """Answer of the question `queries/<name>.sql` over *events*.
 
     Parameters
     ----------
     events
-        A case, its events, a pandas DataFrame, an Arrow table, Parquet paths or a DuckDB relation.
+        A case, its events, a pandas DataFrame, an Arrow table, Parquet paths, a DuckDB relation, what was `Picked` of
+        them, or a `Session` that holds them.
     name
         The question.
     parameters
@@ -80,13 +94,25 @@ def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
     SchemaError
         *events* is nothing that can be queried, or lacks a column that the text names.
     """
+    if isinstance(events, Picked) and isinstance(events.events, Picked):
+        return run(_both(events.events, events), text, **parameters)
+    if isinstance(events, Picked):
+        return run(events.events, _among(events.test, text), **events.bound, **parameters)
+    if isinstance(events, Session):
+        return events.run(text, **parameters)
     with connect() as connection:
         _register(connection, events)
-        try:
-            answer = connection.sql(_bound(text), params=parameters)
-        except duckdb.BinderException as problem:
-            raise SchemaError(f"{str(problem).splitlines()[0]} Hint: pass case.events, unchanged.") from None
-        return schema.to_pandas(answer.to_arrow_table())
+        return _answer(connection, text, parameters)
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any]) -> pd.DataFrame:
+    if "everything" in text:
+        connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
+    try:
+        answer = connection.sql(_bound(text), params=parameters)
+    except duckdb.BinderException as problem:
+        raise SchemaError(f"{str(problem).splitlines()[0]} Hint: pass case.events, unchanged.") from None
+    return schema.to_pandas(answer.to_arrow_table())
 
 
 class Session:
@@ -95,18 +121,19 @@ class Session:
     Each question has a cursor of its own, because DuckDB refuses a connection that is busy with another one.
     """
 
-    def __init__(self, events: Any) -> None:
+    def __init__(self, events: Any, *, columns: Iterable[str] = ()) -> None:
+        """Open *events*; with *columns*, these alone are held, in memory."""
         self._connection = connect()
         _register(self._connection, events)
-        if not _seen_by_cursors(self._connection):
-            self._connection.execute("CREATE TABLE held AS SELECT * FROM events")
-            self._connection.unregister("events")
+        if columns or not _seen_by_cursors(self._connection):
+            self._connection.execute(f"CREATE TABLE held AS SELECT {', '.join(columns) or '*'} FROM events")
+            self._connection.execute("DROP VIEW events")
             self._connection.execute("CREATE VIEW events AS SELECT * FROM held")
 
     def run(self, text: str, /, **parameters: Any) -> pd.DataFrame:
         """Answer of an SQL text over the table `events`, and over the tables that were kept."""
         with self._connection.cursor() as cursor:
-            return schema.to_pandas(cursor.sql(_bound(text), params=parameters).to_arrow_table())
+            return _answer(cursor, text, parameters)
 
     def keep(self, name: str, text: str, /, **parameters: Any) -> None:
         """Keep the answer of an SQL text as a table, in place of what was kept under that name."""
@@ -142,6 +169,26 @@ def copy(connection: duckdb.DuckDBPyConnection, text: str, target: Path, **param
 _PART = re.compile(r"^( *)@(\w+)", re.MULTILINE)
 # Text in quotes and comments is passed over; a double colon is a cast.
 _NAMES = re.compile(r"('(?:[^']|'')*'|--[^\n]*|::)|:([a-z_]\w*)")
+
+
+def _both(first: Picked, second: Picked) -> Picked:
+    """Pick among what was picked: both tests, the values of the second under names of their own."""
+    test = _NAMES.sub(lambda m: m[1] or f":{m[2]}_too", second.test)
+    bound = {f"{name}_too": value for name, value in second.bound.items()}
+    return Picked(first.events, f"({first.test}) AND ({test})", {**first.bound, **bound})
+
+
+_BEGINNING = re.compile(r"((?:\s*--[^\n]*\n)*)\s*(?:(WITH)\b)?\s*(.*)", re.DOTALL)
+
+
+def _among(test: str, text: str) -> str:
+    """Have a question look at the events that pass a test.
+
+    >>> _among("hsm = :hsm", "WITH a AS (SELECT * FROM events) SELECT * FROM a")
+    'WITH events AS (SELECT * FROM everything WHERE hsm = :hsm), a AS (SELECT * FROM events) SELECT * FROM a'
+    """
+    comments, more, rest = _BEGINNING.fullmatch(text).groups()  # type: ignore[union-attr] # every text matches
+    return f"{comments}WITH events AS (SELECT * FROM everything WHERE {test}){',' if more else ''} {rest}"
 
 
 def _bound(text: str) -> str:
@@ -201,10 +248,10 @@ def _arrow(frame: pd.DataFrame) -> pa.Table:
 
 def _plain(table: pa.Table) -> pa.Table:
     """Times to naive UTC, because engines shift zoned ones; `t` added where it is missing."""
-    for index, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type):
-            column = table.column(index).cast(pa.timestamp("us", field.type.tz), safe=False)
-            table = table.set_column(index, field.name, column.cast(pa.timestamp("us")) if field.type.tz else column)
+    for index, given in enumerate(table.schema):
+        if pa.types.is_timestamp(given.type):
+            column = table.column(index).cast(pa.timestamp("us", given.type.tz), safe=False)
+            table = table.set_column(index, given.name, column.cast(pa.timestamp("us")) if given.type.tz else column)
     if "time" in table.column_names and "t" not in table.column_names:
         table = table.append_column("t", pc.cast(table["time"], pa.int64()))
     return table

@@ -9,23 +9,37 @@ from ._coverage import coverage, gaps, reconcile
 from ._keys import keys
 from ._moments import moments
 from ._operations import hourly, outcomes, unknown_operations
+from ._pairs import concurrent, links, moved, neighbours, shared, token_places
 from ._people import first_seen_pairs, principals
+from ._profile import Profile, profile
 from ._sessions import sessions
 from ._story import story
 from ._timeline import timeline
+from ._touching import entities, rows, touching
 
 __all__ = [
+    "Profile",
+    "concurrent",
     "coverage",
+    "entities",
     "first_seen_pairs",
     "gaps",
     "hourly",
     "keys",
+    "links",
     "moments",
+    "moved",
+    "neighbours",
     "outcomes",
     "principals",
+    "profile",
     "reconcile",
+    "rows",
     "sessions",
+    "shared",
     "story",
     "timeline",
+    "token_places",
+    "touching",
     "unknown_operations",
 ]

@@ -39,7 +39,7 @@ def some(names: Sequence[str] | None) -> str | None:
 
 
 def example() -> pd.DataFrame:
-    """Three events, for the examples above."""
+    """Three events, for the examples of this room."""
     times = pd.to_datetime(["2026-01-05T10:00Z", "2026-01-05T10:10Z", "2026-01-05T11:00Z"]).as_unit("us")
     columns = {
         "event_id": ["e:1", "e:2", "e:3"], "hsm": ["hsm1"] * 3, "key_name": ["kek1"] * 3, "object_type": ["key"] * 3,
@@ -48,7 +48,10 @@ def example() -> pd.DataFrame:
         "outcome": ["success", "success", "denied"], "principal": ["payments", "payments", "anna"],
         "principal_type": ["managed_identity", "managed_identity", "user"], "object_id": ["o1", "o1", "o2"],
         "app_id": ["a1", "a1", "a2"], "caller_ip": ["192.0.2.1", "192.0.2.1", "192.0.2.9"],
-        "client": ["Go", "Go", "Azure CLI"], "token_id": ["t1", "t1", "t2"],
+        "client": ["Go", "Go", "Azure CLI"], "client_info": ["go/1", "go/1", "az/2"], "token_id": ["t1", "t1", "t2"],
+        "token_ip": ["192.0.2.1", "192.0.2.1", "192.0.2.8"], "upn": [None, None, "anna"], "scope": [None] * 3,
+        "managed_identity_id": [None] * 3, "setting": [None] * 3, "result_signature": ["OK", "OK", "Forbidden"],
+        "correlation_id": ["c1", "c2", "c3"],
     }  # fmt: skip
     frame = pd.DataFrame(columns).astype(pd.StringDtype("pyarrow"))
     return frame.assign(time=times, http_status=[200, 200, 403])

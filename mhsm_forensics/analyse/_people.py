@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from .. import engine
-from ..errors import InputError
 from ._frames import micros
+from ._pairs import Side, paired
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
-
-
-Side = Literal[
-    "hsm", "principal", "principal_type", "object_id", "app_id", "caller_ip", "ip_scope", "client", "client_info",
-    "client_os", "operation", "operation_class", "outcome", "key_name", "scope", "setting", "api_version", "token_ip",
-    "subnet_id", "trusted_service",
-]  # fmt: skip
-
-_SIDES: Final = get_args(Side)
 
 
 def principals(events: Any) -> pd.DataFrame:
@@ -85,10 +76,5 @@ def first_seen_pairs(
     0      anna  KeyDelete       1    True
     1  payments    KeySign       2   False
     """
-    if left not in _SIDES or right not in _SIDES or left == right:
-        hint = f"Hint: two different ones of {', '.join(_SIDES)}."
-        raise InputError(f"{left!r} and {right!r} can't be paired. {hint}")
-    text = engine.sql("first_seen_pairs")
-    text = text.replace("principal /* left */", left).replace("caller_ip /* right */", right)
-    pairs = engine.run(events, text, since=micros(since))
+    pairs = engine.run(events, paired("first_seen_pairs", left, right), since=micros(since))
     return pairs.rename(columns={"left_value": left, "right_value": right})

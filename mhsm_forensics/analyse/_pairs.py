@@ -1,0 +1,233 @@
+"""What came together: near an event, at the same time, before and after, shared by several."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from .. import engine
+from ..errors import InputError
+from ._frames import micros, timed
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+
+Side = Literal[
+    "hsm", "principal", "principal_type", "object_id", "app_id", "caller_ip", "ip_scope", "client", "client_info",
+    "client_os", "operation", "operation_class", "outcome", "key_name", "scope", "setting", "api_version", "token_ip",
+    "token_id", "subnet_id", "trusted_service",
+]  # fmt: skip
+
+
+def paired(name: str, left: str, right: str) -> str:
+    """Text of a question about two columns, which come out of a closed list and never from a log."""
+    sides = get_args(Side)
+    if left not in sides or right not in sides or left == right:
+        raise InputError(f"{left!r} and {right!r} can't be paired. Hint: two different ones of {', '.join(sides)}.")
+    return engine.sql(name).replace("principal /* left */", left).replace("caller_ip /* right */", right)
+
+
+def neighbours(events: Any, event_id: str, *, minutes: float = 10) -> pd.DataFrame:
+    """What else happened around one event: by the same principal, address, token or correlation id.
+
+    Parameters
+    ----------
+    events
+        Columns ``t``, ``time``, ``event_id``, ``hsm``, ``operation``, ``outcome``, ``http_status``, ``principal``,
+        ``caller_ip``, ``client``, ``key_name``, ``token_id``, ``correlation_id``.
+    event_id
+        The event in the middle.
+    minutes
+        How far before and after it is looked.
+
+    Returns
+    -------
+    Columns ``seconds`` (from the event; negative before it), ``event_id``, ``time`` (UTC), ``hsm``, ``operation``,
+    ``outcome``, ``http_status``, ``principal``, ``caller_ip``, ``client``, ``key_name``, ``same_principal``,
+    ``same_caller_ip``, ``same_token_id``, ``same_correlation_id``; one row per event, the one in the middle included,
+    by time.
+
+    Raises
+    ------
+    InputError
+        There is no such event.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> neighbours(example(), "e:1", minutes=15)[["seconds", "event_id", "same_token_id"]]
+       seconds event_id  same_token_id
+    0      0.0      e:1           True
+    1    600.0      e:2           True
+    """
+    near = engine.query(events, "neighbours", event_id=event_id, seconds=60 * minutes)
+    if near.empty:
+        raise InputError(f"{event_id!r}: no such event. Hint: take it from the column event_id.")
+    return near
+
+
+def concurrent(events: Any, *, place: Literal["caller_ip", "client", "client_os"] = "caller_ip",
+               minutes: float = 10) -> pd.DataFrame:  # fmt: skip
+    """Which identities worked from two addresses, or with two clients, at the same time.
+
+    Parameters
+    ----------
+    events
+        Columns ``t``, ``time``, ``event_id``, ``principal``, ``object_id`` and the place.
+    place
+        What must differ. Services that run on several machines differ in their address all day.
+    minutes
+        Two events in turn, no further apart, are at the same time.
+
+    Returns
+    -------
+    Columns ``principal``, ``object_id``, ``one_place``, ``other_place``, ``first_time``, ``last_time`` (UTC), ``turns``
+    (times that one followed the other), ``shortest_seconds`` (between two turns), ``event_id`` and ``next_event_id``
+    (of events on both sides); one row per identity and pair, most turns first.
+
+    Raises
+    ------
+    InputError
+        Places that can't be compared.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> both = example().assign(object_id="o1", principal="payments")
+    >>> concurrent(both, minutes=60)[["one_place", "other_place", "turns", "shortest_seconds"]]
+       one_place other_place  turns  shortest_seconds
+    0  192.0.2.1   192.0.2.9      1            3000.0
+    """
+    if place not in ("caller_ip", "client", "client_os"):
+        raise InputError(f"{place!r}: no place. Hint: caller_ip, client or client_os.")
+    text = engine.sql("concurrent").replace("caller_ip /* place */", place)
+    return engine.run(events, text, seconds=60 * minutes)
+
+
+def token_places(events: Any) -> pd.DataFrame:
+    """Which tokens were issued to one address and used from another.
+
+    Parameters
+    ----------
+    events
+        Columns ``time``, ``t``, ``principal``, ``object_id``, ``token_ip``, ``caller_ip``, ``token_id``, ``outcome``.
+
+    Returns
+    -------
+    Columns ``principal``, ``object_id``, ``token_ip``, ``caller_ip``, ``first_time``, ``last_time`` (UTC), ``events``,
+    ``tokens`` (distinct ids, where the log has them), ``denied``; one row per principal and pair of addresses, by first
+    time. Behind a proxy or in a dual-stack network the two differ without harm.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> token_places(example())[["principal", "token_ip", "caller_ip", "events"]]
+      principal   token_ip  caller_ip  events
+    0      anna  192.0.2.8  192.0.2.9       1
+    """
+    return engine.query(events, "token_places")
+
+
+def moved(events: Any, since: datetime, *, left: Side = "principal", right: Side = "caller_ip") -> pd.DataFrame:
+    """Who was seen only here before an instant, and only there after it.
+
+    Parameters
+    ----------
+    events
+        Columns ``t`` and the two that are paired.
+    since
+        The instant, T0 say; an aware time.
+    left, right
+        Names of two different columns, out of a closed list.
+
+    Returns
+    -------
+    The two columns, ``events_before``, ``events_since``, ``first_time``, ``last_time`` (of the pair, UTC),
+    ``last_there`` and ``first_here`` (last time before at any earlier value, first time at any later one); one row per
+    pair of those that share no value between before and after, by the time of the move.
+
+    Raises
+    ------
+    InputError
+        Columns that can't be paired, or a time without a zone.
+
+    Examples
+    --------
+    >>> from datetime import datetime, UTC
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> one = example().assign(principal="payments")
+    >>> moved(one, datetime(2026, 1, 5, 11, tzinfo=UTC))[["principal", "caller_ip", "events_before", "events_since"]]
+      principal  caller_ip  events_before  events_since
+    0  payments  192.0.2.1              2             0
+    1  payments  192.0.2.9              0             1
+    """
+    answer = engine.run(events, paired("moved", left, right), since=micros(since))
+    answer = timed(
+        answer, first_t="first_time", last_t="last_time", last_there_t="last_there", first_here_t="first_here"
+    )
+    return answer.rename(columns={"left_value": left, "right_value": right})
+
+
+def shared(events: Any, *, users: Side = "principal", of: Side = "caller_ip") -> pd.DataFrame:
+    """What several have in common: which addresses several identities use, or which identities several addresses.
+
+    Parameters
+    ----------
+    events
+        Columns ``time``, ``t``, ``outcome`` and the two that are named.
+    users, of
+        Names of two different columns, out of a closed list: who shares, and what.
+
+    Returns
+    -------
+    The column *of*, the column *users*, ``users`` (how many use it), ``events``, ``denied``, ``first_time``,
+    ``last_time`` (UTC); one row per pair whose value has more than one user, the most shared first, then by first time.
+
+    Raises
+    ------
+    InputError
+        Columns that can't be paired.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> shared(example(), users="principal", of="key_name")[["key_name", "principal", "users", "events"]]
+      key_name principal  users  events
+    0     kek1  payments      2       2
+    1     kek1      anna      2       1
+    """
+    answer = engine.run(events, paired("shared", users, of))
+    return answer.rename(columns={"shared_value": of, "user_value": users})
+
+
+def links(events: Any, *, since: datetime | None = None) -> pd.DataFrame:
+    """Who came from where and touched which key: the links between identities, addresses and keys.
+
+    Parameters
+    ----------
+    events
+        Columns ``time``, ``t``, ``principal``, ``caller_ip``, ``hsm``, ``key_name``, ``operation_class``, ``effect``,
+       , ``http_status``, ``outcome``.
+    since
+        A link whose first event is at this instant or later is new; an aware time. Without it none is.
+
+    Returns
+    -------
+    Columns ``kind`` (``caller_ip`` or ``key``: what the principal is linked to), ``principal``, ``value`` (the address or
+    the name of the key), ``hsm``, ``first_time``, ``last_time`` (UTC), ``events``, ``denied``,
+    ``control_events``, ``is_new``; one row per link, requests without an identity included, the busiest of each kind
+    first.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> links(example())[["kind", "principal", "value", "events"]]
+            kind principal      value  events
+    0  caller_ip  payments  192.0.2.1       2
+    1  caller_ip      anna  192.0.2.9       1
+    2        key  payments       kek1       2
+    3        key      anna       kek1       1
+    """
+    return engine.query(events, "links", since=micros(since))

@@ -1,0 +1,184 @@
+"""One identity, address, key or client: all of it on one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pandas as pd
+
+from .. import engine
+from ..case import Case
+from ..errors import InputError
+from ._frames import micros, timed
+from ._sessions import sessions
+from ._touching import entities, rows, touching
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+ROUTINE_DAYS: Final = 3  # what is taken up later than that departs from what an entity did before
+_OUTCOMES: Final = ["success", "accepted", "denied", "failure", "unknown"]
+_DEPARTING: Final = ("caller_ip", "client", "hsm", "key", "operation", "principal", "token_ip")
+_DAY: Final = pd.Timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One entity: small frames, each of whose numbers `rows` leads to."""
+
+    asked: Mapping[str, str]
+    events: engine.Picked
+    since: datetime | None
+    summary: pd.DataFrame
+    met: pd.DataFrame
+    denials: pd.DataFrame
+    hours: pd.DataFrame
+    departures: pd.DataFrame
+
+    @cached_property
+    def sessions(self) -> pd.DataFrame:
+        """The entity's sessions, as `sessions` says it, over its events alone."""
+        return sessions(self.events)
+
+    def rows(self, **also: str | None) -> pd.DataFrame:
+        """The events of the entity that touch another one too: ``profile.rows(caller_ip="192.0.2.1")``."""
+        return rows(touching(self.events.events, **{**also, **self.asked}))
+
+
+def profile(
+    events: Any, *, since: datetime | None = None, zone: str | None = None, known: pd.DataFrame | None = None,
+    **asked: str | None,
+) -> Profile:  # fmt: skip
+    """Everything about one identity, address, key, client, operation, token or correlation id.
+
+    Parameters
+    ----------
+    events
+        A case, or events with the columns that `entities`, `sessions` and `touching` need.
+    since
+        What begins at this instant or later is new; an aware time. Default: T0 of the case; without one nothing is.
+    zone
+        IANA zone of the hours beside UTC. Default: that of the case.
+    known
+        What `entities` answers over all the events, for someone who asks again and again.
+    asked
+        What `touching` takes: ``principal=…``, ``caller_ip=…``, ``key=…`` (with ``hsm=…``), ``client=…``,
+        ``correlation_id=…`` and so on.
+
+    Returns
+    -------
+    A `Profile` of these frames, all empty where nothing touches the entity:
+
+    * ``summary``: ``first_time``, ``last_time`` (UTC), ``events``, of these ``success``, ``accepted``, ``denied``,
+      ``failure``, ``unknown`` and ``control_events``; ``active_days`` (in UTC); then how many ``principals``,
+      ``object_ids``, ``caller_ips``, ``token_ips``, ``token_ids``, ``keys``, ``hsms``, ``clients``, ``operations``; one row.
+    * ``met``: what it came together with, as `entities` says it; also ``after_days`` (days from the entity's first event to
+      its first with that value), ``is_new`` (not before *since*), ``everywhere`` (events with that value in all),
+      ``first_anywhere`` (UTC) and ``only_here`` (no event with that value is without the entity); one row per value, the
+      busiest of each kind first and so the rarest last.
+    * ``denials``: ``operation``, ``hsm``, ``key_name``, ``scope``, ``setting``, ``http_status``, ``result_signature``,
+      ``first_time``, ``last_time``, ``events``; one row per thing denied.
+    * ``hours``: ``zone``, ``weekday`` (0 Monday), ``hour``, ``events``, ``denied``, ``before`` and ``later`` (than *since*);
+      one row per zone and hour of the week that has events.
+    * ``sessions``: as `sessions` says it, over these events alone; asked for when it is read.
+    * ``departures``: ``kind``, ``value``, ``hsm``, ``first_time``, ``events``, ``denied``, ``after_days``, ``everywhere``; one
+      row per value or hour of the day (kind ``hour``, in UTC) that is new since *since*; without it, that was taken up
+      after at least three days without; by first time.
+
+    Raises
+    ------
+    InputError
+        Nothing was asked about, a zone that does not exist, or a time without one.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> found = profile(example(), principal="payments")
+    >>> found.summary[["events", "denied", "caller_ips", "keys"]].values.tolist()
+    [[2, 0, 1, 1]]
+    >>> found.met.loc[found.met["kind"] == "key", ["value", "events", "everywhere"]].values.tolist()
+    [['kek1', 2, 3]]
+    """
+    if isinstance(events, Case):
+        since, zone = since or events.t0, zone or events.display_zone
+    picked = touching(events, **asked)
+    met = _met(entities(picked), entities(events) if known is None else known, since)
+    quarters = timed(engine.query(picked, "quarters", since=micros(since)), first_t="first_time")
+    return Profile(
+        asked={name: value for name, value in asked.items() if value is not None},
+        events=picked,
+        since=since,
+        summary=_summary(met, quarters),
+        met=met,
+        denials=engine.query(picked, "denials"),
+        hours=_hours(quarters, zone),
+        departures=_departures(met, quarters, since),
+    )
+
+
+def _met(found: pd.DataFrame, known: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
+    everywhere = known[["kind", "value", "hsm", "events", "first_time"]]
+    everywhere = everywhere.rename(columns={"events": "everywhere", "first_time": "first_anywhere"})
+    met = found.merge(everywhere, how="left", on=["kind", "value", "hsm"])
+    return met.assign(
+        after_days=(met["first_time"] - met["first_time"].min()) / _DAY,
+        is_new=met["first_time"] >= since if since else False,
+        only_here=met["everywhere"] == met["events"],
+    )
+
+
+def _summary(met: pd.DataFrame, quarters: pd.DataFrame) -> pd.DataFrame:
+    """Add up one kind: every event has exactly one operation, or none, which is a value too."""
+    each = met[met["kind"] == "operation"]
+    counts = each[["events", *_OUTCOMES, "control_events"]].sum()
+    kinds = met[met["value"].notna()].groupby("kind").size()
+    times = {"first_time": each["first_time"].min(), "last_time": each["last_time"].max()}
+    days = (quarters["quarter_t"] // 86_400_000_000).nunique()
+    names = ("principal", "object_id", "caller_ip", "token_ip", "token_id", "key", "hsm", "client", "operation")
+    how_many = {f"{name}s": int(kinds.get(name, 0)) for name in names}
+    moments = {name: pd.to_datetime([time], utc=True).as_unit("us") for name, time in times.items()}
+    return pd.DataFrame(moments | counts.astype("int64").to_dict() | {"active_days": days} | how_many)
+
+
+def _hours(quarters: pd.DataFrame, zone: str | None) -> pd.DataFrame:
+    counts = quarters.assign(
+        before=quarters["events"].where(~quarters["is_later"], 0),
+        later=quarters["events"].where(quarters["is_later"], 0),
+    )
+    return pd.concat([_week(counts, name) for name in dict.fromkeys(["UTC", zone]) if name], ignore_index=True)
+
+
+def _week(counts: pd.DataFrame, zone: str) -> pd.DataFrame:
+    try:
+        local = counts["first_time"].dt.tz_convert(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError):
+        raise InputError(f"{zone!r}: no time zone. Hint: an IANA name such as Europe/Berlin.") from None
+    by = [local.dt.weekday.rename("weekday"), local.dt.hour.rename("hour")]
+    week = counts[["events", "denied", "before", "later"]].groupby(by).sum().reset_index()
+    week.insert(0, "zone", pd.Series(zone, week.index, "string"))
+    return week
+
+
+def _departures(met: pd.DataFrame, quarters: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
+    values = pd.concat([met[met["kind"].isin(_DEPARTING)], _hours_of_the_day(quarters, since)], ignore_index=True)
+    values = values[values["is_new"] if since else values["after_days"] >= ROUTINE_DAYS]
+    names = ["kind", "value", "hsm", "first_time", "events", "denied", "after_days", "everywhere"]
+    return values[names].sort_values(["first_time", "kind", "value"], ignore_index=True)
+
+
+def _hours_of_the_day(quarters: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
+    """Hours of the day as values of a kind of their own, with when each was first worked in."""
+    if quarters.empty:
+        return pd.DataFrame()
+    by = quarters.assign(hour=quarters["first_time"].dt.hour).groupby("hour")
+    hours = by.agg(first_time=("first_time", "min"), events=("events", "sum"), denied=("denied", "sum")).reset_index()
+    return hours.assign(
+        kind="hour",
+        value=[f"{hour:02d}:00" for hour in hours["hour"]],
+        after_days=(hours["first_time"] - quarters["first_time"].min()) / _DAY,
+        is_new=hours["first_time"] >= since if since else False,
+    ).astype({"kind": "string[pyarrow]", "value": "string[pyarrow]"})

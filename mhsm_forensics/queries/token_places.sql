@@ -1,0 +1,15 @@
+-- Tokens that were issued to one address and used from another one.
+SELECT
+  principal,
+  object_id,
+  token_ip,
+  caller_ip,
+  min(time) AS first_time,
+  max(time) AS last_time,
+  count(*) AS events,
+  count(DISTINCT token_id) AS tokens,
+  count(CASE WHEN outcome = 'denied' THEN 1 END) AS denied
+FROM events
+WHERE token_ip IS NOT NULL AND caller_ip IS NOT NULL AND token_ip <> caller_ip
+GROUP BY principal, object_id, token_ip, caller_ip
+ORDER BY min(t), principal NULLS FIRST, object_id NULLS FIRST, token_ip, caller_ip NULLS FIRST
