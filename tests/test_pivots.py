@@ -330,6 +330,42 @@ def test_links_count_every_event_once_on_each_side(incident):
     assert found.loc[found["kind"] == "key", "events"].sum() == with_key
 
 
+def test_bundles_leave_nothing_out_and_fit_a_page(incident):
+    found = analyse.links(incident.events)
+
+    for limit in (1, 3, 8, 24):
+        folded = analyse.bundles(found, limit=limit)
+
+        assert folded[["events", "denied", "control_events"]].sum().tolist() == (
+            found[["events", "denied", "control_events"]].sum().tolist()
+        )
+        assert folded["principal"].nunique(dropna=False) <= limit
+        assert (folded.groupby("kind")["value"].nunique(dropna=False) <= limit).all()
+
+
+def test_many_identities_addresses_and_keys_stay_readable():
+    rows = [
+        {"principal": f"p{n % 200}", "caller_ip": f"192.0.{n % 500 // 250}.{n % 250}", "key_name": f"k{n % 300}"}
+        for n in range(3000)
+    ]
+    strange = {"principal": "p7", "caller_ip": "203.0.113.9", "key_name": "k7", "at": "2026-02-01 02:00"}
+
+    folded = analyse.bundles(analyse.links(events(*rows, strange), since=datetime(2026, 2, 1, tzinfo=UTC)))
+
+    assert folded["principal"].nunique() <= 24
+    new = folded[folded["is_new"]]
+    assert new[["kind", "principal", "value"]].to_numpy().tolist() == [["caller_ip", "p7", "203.0.113.9"]]
+    assert "p7" in set(folded["principal"])
+
+
+def test_keys_of_one_name_in_two_hsms_keep_their_own_lines():
+    found = analyse.links(events({"key_name": "kek", "hsm": "hsm-a"}, {"key_name": "kek", "hsm": "hsm-b"}))
+
+    folded = analyse.bundles(found)
+
+    assert set(folded.loc[folded["kind"] == "key", "value"]) <= {"kek · hsm-a", "kek · hsm-b", "2 keys"}
+
+
 def test_what_the_attacker_of_the_sample_used_is_what_is_new_since_t0(incident):
     attacker, since = TRUTH["attacker"], datetime.fromisoformat(TRUTH["t0"])
 

@@ -119,6 +119,37 @@ def keys(*rows: dict[str, Any]) -> pd.DataFrame:
     return frame(list(rows) or [{}], **usual)
 
 
+def hours(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {"zone": "UTC", "weekday": 0, "hour": 9, "events": 4, "denied": 1, "before": 4, "later": 0}
+    return pd.DataFrame([usual | row for row in rows or [{}]])
+
+
+def met(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "kind": "caller_ip", "value": "192.0.2.7", "hsm": None, "first_time": at("2026-03-04"),
+        "last_time": at("2026-03-05"), "events": 3, "denied": 0, "control_events": 0, "is_new": False, "only_here": False,
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def concurrent(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "principal": "svc", "object_id": "0f", "one_place": "192.0.2.7", "other_place": "203.0.113.9",
+        "first_time": at("2026-03-04 10:00"), "last_time": at("2026-03-04 11:00"), "turns": 4, "shortest_seconds": 2.0,
+        "event_id": "e1:1", "next_event_id": "e1:2",
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
+def links(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "kind": "caller_ip", "principal": "svc", "value": "192.0.2.7", "principals": 1, "values": 1,
+        "first_time": at("2026-03-04"), "last_time": at("2026-03-05"), "events": 3, "denied": 0, "control_events": 0,
+        "is_new": False,
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
 DRAWN: dict[str, tuple[Callable[..., pd.DataFrame], Callable[..., go.Figure]]] = {
     "timeline": (timeline, plot.timeline),
     "moments": (moments, plot.moments),
@@ -131,6 +162,10 @@ DRAWN: dict[str, tuple[Callable[..., pd.DataFrame], Callable[..., go.Figure]]] =
     "first_seen_pairs": (pairs, plot.first_seen_pairs),
     "sessions": (sessions, plot.sessions),
     "keys": (keys, plot.keys),
+    "hours": (hours, plot.hours),
+    "met": (met, plot.met),
+    "concurrent": (concurrent, plot.concurrent),
+    "links": (links, plot.links),
 }
 both = pytest.mark.parametrize(("build", "draw"), DRAWN.values(), ids=DRAWN)
 
@@ -180,7 +215,7 @@ def test_input_is_untouched(build, draw):
 @both
 def test_hostile_text_stays_text(build, draw):
     given = build()
-    for column in given.select_dtypes("string").columns.difference(["group", "state", "outcome", "effect"]):
+    for column in given.select_dtypes("string").columns.difference(["group", "state", "outcome", "effect", "kind"]):
         given[column] = pd.Series([HOSTILE] * len(given), dtype="string[pyarrow]")
     figure = json.loads(draw(given).to_json())
 
@@ -193,12 +228,12 @@ def test_hostile_text_stays_text(build, draw):
 
 @both
 def test_second_zone_is_named(build, draw):
-    if draw is plot.outcomes:
+    if draw in (plot.outcomes, plot.hours):
         pytest.skip("has no time axis")
 
     texts = list(strings(json.loads(draw(build(), zone="Asia/Tokyo").to_json())))
 
-    assert "Asia/Tokyo" in texts or draw is plot.first_seen_pairs
+    assert "Asia/Tokyo" in texts or draw in (plot.first_seen_pairs, plot.links)
     assert any("+0900" in text for text in texts) or draw in (plot.hourly, plot.reconcile)
 
 
@@ -392,6 +427,42 @@ def test_a_purged_key_ends_and_a_recovered_one_lives_on():
     assert list(zip(active.y, active.x / day, strict=True)) == [(0, 1.0), (1, 1.0), (1, 1.0)]
     assert list(zip(deleted.y, deleted.x / day, strict=True)) == [(0, 1.0), (1, 2.0)]
     assert trace(figure, "purged").y == (0,)
+
+
+def test_hours_tell_what_is_new_from_what_was_known():
+    drawn = plot.hours(hours({}, {"hour": 2, "before": 0, "later": 7}, {"hour": 11, "later": 3}))
+
+    assert {one.name: list(one.x) for one in drawn.data} == {"before": [9, 11], "since": [11], "new hour": [2]}
+
+
+def test_each_clock_has_a_panel_of_its_own():
+    drawn = plot.hours(hours({}, {"zone": "Asia/Kathmandu", "hour": 14}))
+
+    assert [note.text for note in drawn.layout.annotations] == ["hour of day, UTC", "hour of day, Asia/Kathmandu"]
+    assert [one.xaxis for one in drawn.data] == ["x", "x2"]
+
+
+def test_the_rarest_stand_below_the_busiest_and_the_rest_is_counted():
+    rows = [{"value": f"192.0.2.{n}", "events": 100 - n} for n in range(40)]
+
+    drawn = plot.met(met(*rows), limit=10)
+
+    labels = [text.partition(" ")[0] for text in drawn.layout.yaxis.ticktext]
+    assert labels == [f"192.0.2.{n}" for n in (0, 1, 2, 3, 4, 35, 36, 37, 38, 39)]
+    assert "10 of 40 addresses shown" in subtitle(drawn)
+    assert [shape.line.dash for shape in drawn.layout.shapes].count("dot") == 1
+
+
+def test_links_are_thicker_for_more_events_and_new_ones_stand_out():
+    drawn = plot.links(links({"events": 500}, {"value": "192.0.2.8"}, {"kind": "key", "value": "kek", "is_new": True}))
+
+    lines = [(one.name, one.line.width) for one in drawn.data if one.mode == "lines"]
+    assert lines == [("known", 6.0), ("known", 1.6), ("new", 1.6)]
+    assert trace(drawn, "keys").text == ("kek",)
+
+
+def test_links_that_stand_for_several_say_so():
+    assert "1 line for several" in subtitle(plot.links(links({"value": "12 addresses", "values": 12}, {})))
 
 
 def test_local_ticks_are_round_in_their_zone():

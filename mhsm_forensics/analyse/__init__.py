@@ -5,11 +5,12 @@ columns and to give times their zone. *events* is anything the engine can query:
 DataFrame, Parquet paths. Nothing is cut: what a label leaves out, it counts ("… 2 more").
 """
 
+from ._bundles import bundles, links
 from ._coverage import coverage, gaps, reconcile
 from ._keys import keys
 from ._moments import moments
 from ._operations import hourly, outcomes, unknown_operations
-from ._pairs import concurrent, links, moved, neighbours, shared, token_places
+from ._pairs import concurrent, moved, neighbours, shared, token_places
 from ._people import first_seen_pairs, principals
 from ._profile import Profile, profile
 from ._sessions import sessions
@@ -19,6 +20,7 @@ from ._touching import entities, rows, touching
 
 __all__ = [
     "Profile",
+    "bundles",
     "concurrent",
     "coverage",
     "entities",

@@ -200,34 +200,3 @@ def shared(events: Any, *, users: Side = "principal", of: Side = "caller_ip") ->
     """
     answer = engine.run(events, paired("shared", users, of))
     return answer.rename(columns={"shared_value": of, "user_value": users})
-
-
-def links(events: Any, *, since: datetime | None = None) -> pd.DataFrame:
-    """Who came from where and touched which key: the links between identities, addresses and keys.
-
-    Parameters
-    ----------
-    events
-        Columns ``time``, ``t``, ``principal``, ``caller_ip``, ``hsm``, ``key_name``, ``operation_class``, ``effect``,
-       , ``http_status``, ``outcome``.
-    since
-        A link whose first event is at this instant or later is new; an aware time. Without it none is.
-
-    Returns
-    -------
-    Columns ``kind`` (``caller_ip`` or ``key``: what the principal is linked to), ``principal``, ``value`` (the address or
-    the name of the key), ``hsm``, ``first_time``, ``last_time`` (UTC), ``events``, ``denied``,
-    ``control_events``, ``is_new``; one row per link, requests without an identity included, the busiest of each kind
-    first.
-
-    Examples
-    --------
-    >>> from mhsm_forensics.analyse._frames import example
-    >>> links(example())[["kind", "principal", "value", "events"]]
-            kind principal      value  events
-    0  caller_ip  payments  192.0.2.1       2
-    1  caller_ip      anna  192.0.2.9       1
-    2        key  payments       kek1       2
-    3        key      anna       kek1       1
-    """
-    return engine.query(events, "links", since=micros(since))

@@ -10,9 +10,11 @@ import plotly.io as pio
 from ._coverage import coverage, gaps
 from ._hourly import hourly
 from ._keys import keys
+from ._links import links
 from ._matrices import first_seen_pairs, outcomes
 from ._moments import moments
 from ._people import principals, sessions
+from ._pivots import concurrent, hours, met
 from ._reconcile import reconcile
 from ._style import ThemeName
 from ._text import safe
@@ -21,11 +23,15 @@ from ._timeline import timeline
 __all__ = [
     "CONFIG",
     "ThemeName",
+    "concurrent",
     "coverage",
     "first_seen_pairs",
     "gaps",
     "hourly",
+    "hours",
     "keys",
+    "links",
+    "met",
     "moments",
     "outcomes",
     "principals",
