@@ -191,6 +191,24 @@ def rebuild(case: Path) -> None:
 
 @cli.command()
 @CASE
+@click.option(
+    "--geoip", "databases", multiple=True, required=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="A database in MaxMind's format (.mmdb); may be given several times, the most trusted first.",
+)  # fmt: skip
+def enrich(case: Path, databases: tuple[Path, ...]) -> None:
+    """Keep in CASE where its addresses are, by databases that you have; nothing is asked of any network."""
+    from .enrich import geoip
+
+    kept = geoip.keep_places(cases.open_case(case), databases)
+    for database in kept.databases:
+        click.echo(f"{_plain(database.file)}: {_plain(database.type)}, built {database.built}")
+    click.echo(
+        f"{kept.found:,} of {kept.asked:,} addresses found; {kept.local:,} more are private or none, and in no database."
+    )
+
+
+@cli.command()
+@CASE
 @click.argument("event_id")
 def raw(case: Path, event_id: str) -> None:
     """Print a record's bytes, verbatim, from the evidence."""

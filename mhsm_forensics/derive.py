@@ -1,7 +1,8 @@
 """Evidence → Parquet parts: what one worker does, with nothing imported that it can do without.
 
-A part holds the events of some evidence files in a row, and beside it their rejects, the records that are
-out of scope and those of other logs that give context. Duplicates are still in it: they are known only when the whole case is.
+A part holds the events of some evidence files in a row, and beside it their rejects, the records that are out of scope
+and those of other logs and lists that give context. Duplicates are still in it: they are known only when the whole case
+is.
 """
 
 from __future__ import annotations
@@ -98,15 +99,19 @@ def _count(loaded: dict[str, Loaded], found: Normalised) -> None:
         for row in _spans(table) if name != "rejects" else ():
             item = loaded[row["evidence_id"]]
             item.routes.add(row.get("route", name))
-            item.first = min(row["t_min"], item.first if item.first is not None else row["t_min"])
-            item.last = max(row["t_max"], item.last if item.last is not None else row["t_max"])
+            if row.get("t_min") is not None:  # lists have no time
+                item.first = min(row["t_min"], item.first if item.first is not None else row["t_min"])
+                item.last = max(row["t_max"], item.last if item.last is not None else row["t_max"])
 
 
 def _spans(table: pa.Table) -> list[dict[str, Any]]:
     """First and last time of each evidence file, and how its records came where a table says that."""
     by = [name for name in ("evidence_id", "route") if name in table.column_names]
-    plain = pa.table({name: table[name].cast(pa.string()) for name in by} | {"t": table["t"]})
-    spans: list[dict[str, Any]] = plain.group_by(by).aggregate([("t", "min"), ("t", "max")]).to_pylist()
+    times = {"t": table["t"]} if "t" in table.column_names else {}
+    plain = pa.table({name: table[name].cast(pa.string()) for name in by} | times)
+    spans: list[dict[str, Any]] = (
+        plain.group_by(by).aggregate([(t, f) for t in times for f in ("min", "max")]).to_pylist()
+    )
     return spans
 
 
@@ -144,7 +149,7 @@ class _Writers:
         if kind not in self._open:
             path = self._staging / f"{kind}-{self._name}.parquet"
             self._open[kind] = pq.ParquetWriter(
-                path, columns, compression="zstd", store_schema=False, write_statistics=["t"],
+                path, columns, compression="zstd", store_schema=False, write_statistics=["t"] if "t" in columns.names else False,
                 use_dictionary=[name for name in columns.names if name not in _DELTA + _PLAIN],
                 column_encoding={name: "DELTA_BINARY_PACKED" for name in _DELTA if name in columns.names},
             )  # fmt: skip

@@ -40,7 +40,8 @@ class EvidenceError(ForensicsError):
         """Say that nothing below *path* looks like an audit log."""
         return cls(
             f"{path}: no Managed HSM audit log among {files:,} file{'s' if files != 1 else ''}; nothing was added. "
-            "Hint: expected PT1H.json files, or rows exported from Log Analytics as CSV or JSON."
+            "Hint: expected PT1H.json files, or rows exported from Log Analytics as CSV or JSON; "
+            "or what stands around them (docs/collecting-context.md, docs/known.md)."
         )
 
 

@@ -128,7 +128,7 @@ DUPLICATES = (
     *_PLACE,
 )  # fmt: skip
 
-# Context: what other logs say of the same people and things. A column that events have, too, has the same name and
+# Context: what other logs and lists say of the same people and things. A column that events have, too, has the same name and
 # meaning here, so that both join on it.
 _WHEN = (
     Column("event_id", "string", "`<evidence_id>:<line>`; unique in the case"),
@@ -138,6 +138,11 @@ _WHEN = (
     Column("time_text", "string", "the time as the source wrote it"),
     Column("source", "string", "the table or category that the record names, verbatim"),
 )
+# An entry of a list has no time: the list says what was so when it was made.
+_LISTED = (
+    _WHEN[0], _WHEN[1],
+    Column("source", "string", "what the entry says it is, verbatim; of an address `list`, `named_location` or `service_tags`"),
+)  # fmt: skip
 _WHO = (
     Column(
         "principal",
@@ -216,7 +221,53 @@ CONTEXT = {
         Column("destination_uri", "string", "to where, without its query"),
         *_WHOLE,
     ),
+    "identities": (
+        *_LISTED,
+        Column("object_id", "string", "object id; of an application, that of its registration, which is no principal's"),
+        Column("app_id", "string", "application (client) id"),
+        Column("upn", "string", "user principal name"),
+        Column("label", "string", "display name, else name, verbatim"),
+        Column("kind", "string", "`user`, `service_principal`, `managed_identity`, `application`, `group`, `unknown`"),
+        Column("enabled", "string", "`true` or `false` where the list says it"),
+        Column("user_type", "string", "`Member` or `Guest`, verbatim"),
+        Column("owner_tenant_id", "string", "tenant that the application or identity is of, where the list says it"),
+        Column("resource_id", "string", "resource of a managed identity, lower case"),
+        Column("created", "timestamp", "when it was created, UTC; null where the list leaves the zone open"),
+        *_WHOLE,
+    ),
+    "role_assignments": (
+        *_LISTED,
+        Column("assignment_id", "string", "id of the role assignment: joins the `assignment_id` of events"),
+        Column("object_id", "string", "object id of the principal"),
+        Column("principal", "string", "name of the principal, verbatim"),
+        Column("principal_type", "string", "`user`, `service_principal`, `group`, …"),
+        Column("role_definition_id", "string", "id of the role, without the path before it"),
+        Column("role_name", "string", "name of the role, verbatim"),
+        Column("scope", "string", "where it holds, verbatim: `/`, `/keys`, `/keys/<name>`; a path of Azure for the control plane"),
+        Column("created", "timestamp", "when it was created, UTC, where the list says it"),
+        *_WHOLE,
+    ),
+    "address_ranges": (
+        *_LISTED,
+        Column("networks", "list", "networks in CIDR notation; a single address as /32 or /128"),
+        Column("label", "string", "whose or what they are, verbatim; of a service tag, its name"),
+        Column("address_class", "string", "class that the list gives, lower case (`corporate`, …); `trusted` of a named location"),
+        Column("region", "string", "Azure region of a service tag"),
+        Column("service", "string", "Azure service of a service tag"),
+        Column("unreadable", "list", "texts beside the networks that are none, verbatim"),
+        *_WHOLE,
+    ),
 }  # fmt: skip
+
+PLACES = (
+    Column("caller_ip", "string", "the address"),
+    Column("country", "string", "country by the databases that were asked: ISO code, else name"),
+    Column("city", "string", "city, in English"),
+    Column("asn", "int", "number of the autonomous system"),
+    Column("as_org", "string", "who runs the autonomous system"),
+    Column("network", "string", "network that the first database with an answer gives it for"),
+    Column("databases", "list", "type and build date of the databases that said so"),
+)
 
 FINDINGS = (
     Column("finding_id", "string", "`F01`, `F02`, …: in the order of the findings"),
@@ -275,6 +326,8 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             table = table.set_column(index, field.name, table.column(index).cast(pa.timestamp("us", "UTC")))
+        elif pa.types.is_dictionary(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(field.type.value_type))
     frame: pd.DataFrame = table.to_pandas(types_mapper=_pandas_types().get)
     return frame
 
@@ -298,6 +351,7 @@ def to_markdown() -> str:
         ("Rejects", REJECTS),
         ("Duplicates", DUPLICATES),
         *context,
+        ("Places", PLACES),
         ("Findings", FINDINGS),
         ("Notes", NOTES),
     )

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from . import known
 from .case import FATES
 from .text import plural, spell, visible
 
@@ -72,7 +73,7 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
 
 def _print_principals(console: Console, answer: Overview) -> None:
     shown = answer.principals.sort_values(["control_events", "denied", "events"], ascending=False).head(_PRINCIPALS)
-    lines = _sparklines(answer)
+    lines, labels = _sparklines(answer), known.labels(answer.case)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left", title_style="bold",
                   title=f"Who ({len(shown)} of {len(answer.principals)}, those with control operations first)")  # fmt: skip
     for name in ("principal", "events", "control", "denied", "addresses", "when"):
@@ -81,8 +82,13 @@ def _print_principals(console: Console, answer: Overview) -> None:
         who = row["principal"] if isinstance(row["principal"], str) else None
         counts = (row["events"], row["control_events"], row["denied"], row["caller_ips"])
         name = visible(who, limit=36) or "(no identity)"
-        table.add_row(Text(name), *(f"{int(n):,}" for n in counts), lines.get(who, ""))
+        label = labels.of("principal", who) or labels.of("object_id", row["object_id"])
+        beside = f"  {visible(label, limit=36)}" if label and label != who else ""
+        table.add_row(Text.assemble(name, (beside, "dim")), *(f"{int(n):,}" for n in counts), lines.get(who, ""))
     console.print(table)
+    if labels.sources:
+        lists = visible(", ".join(labels.sources), limit=400)
+        console.print(Text(f"Names beside ids are what lists in the case say: {lists}", style="dim"))
 
 
 def _sparklines(answer: Overview, *, width: int = 32) -> dict[str | None, str]:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "mhsm_forensics"
 # In reading order: a room may import the rooms above it, and none below.
 ROOMS = [
     "errors", "schema", "operations", "playbook", "text", "typed", "case", "evidence", "load", "normalise", "derive",
-    "engine", "search", "ingest", "analyse", "rules", "detect", "plot", "export", "views", "report", "samples",
+    "engine", "search", "known", "ingest", "analyse", "rules", "detect", "plot", "export", "views", "report", "samples",
     "overview", "workbook", "terminal", "collect", "enrich", "widgets", "cli", "__main__",
 ]  # fmt: skip
 
@@ -34,6 +34,7 @@ DOORS = {
     "msticpy": {"enrich"},
     "click": {"cli", "collect", "typed"},
     "rich": {"terminal", "typed"},
+    "maxminddb": {"enrich"},
     "msgspec": {"load", "collect"},
     "loky": {"ingest"},
     "nbclient": {"workbook"},

@@ -16,6 +16,7 @@ ROOMS = [
     "report",
     "engine",
     "ingest",
+    "known",
     "case",
     "export",
     "overview",

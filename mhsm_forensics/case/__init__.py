@@ -131,12 +131,13 @@ class Case:
         return frame.astype({"time": "datetime64[us, UTC]"})
 
     def context(self, name: str) -> pd.DataFrame:
-        """Records of another log that say more about the same people and keys; columns of `schema.CONTEXT`.
+        """Records of another log or of a list that say more about people and keys; columns of `schema.CONTEXT`.
 
         Parameters
         ----------
         name
-            `activity` (the control plane), `signins` or `blob_requests` (of the storage that backups go to).
+            `activity` (the control plane), `signins`, `blob_requests` (of the storage that backups go to); and the lists
+            `identities`, `role_assignments` and `address_ranges`.
 
         Raises
         ------
@@ -145,9 +146,9 @@ class Case:
         """
         if name not in schema.CONTEXT:
             raise InputError(f"{name!r}: no context table. Hint: one of {', '.join(schema.CONTEXT)}.")
-        return schema.to_pandas(
-            self.derived(name, schema.CONTEXT[name]).sort_by([("t", "ascending"), ("event_id", "ascending")])
-        )
+        table = self.derived(name, schema.CONTEXT[name])
+        order = [(column, "ascending") for column in ("t", "event_id") if column in table.column_names]
+        return schema.to_pandas(table.sort_by(order))
 
     def table_path(self, name: str) -> Path:
         """Where a derived table other than the events is."""

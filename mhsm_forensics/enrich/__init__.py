@@ -2,5 +2,5 @@
 
 Nothing here is loaded by the package itself: each part is imported by name when it is wanted.
 
-    from mhsm_forensics.enrich import sequences
+    from mhsm_forensics.enrich import geoip, sequences
 """

@@ -141,7 +141,7 @@ def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
 
 
 def sample_case(path: Path | str = "cases/demo") -> Case:
-    """Return a case of the sample incident, made in *path* unless it is there: something to try everything on."""
+    """Return a case of the sample incident and of what stands around it, made in *path* unless it is there."""
     folder = Path(path)
     if (folder / "case.json").exists():
         return open_case(folder)
@@ -149,11 +149,11 @@ def sample_case(path: Path | str = "cases/demo") -> Case:
 
     case = create_case(folder, name="Sample incident", display_zone="Europe/Amsterdam")
     with tempfile.TemporaryDirectory(prefix="mhsm-") as made:
-        evidence = Path(__file__).parents[2] / "data-samples" / "incident" / "insights-logs-auditevent"
-        if not evidence.is_dir():  # installed without the samples: they are the same to the byte when made anew
+        incident = Path(__file__).parents[2] / "data-samples" / "incident"
+        if not incident.is_dir():  # installed without the samples: they are the same to the byte when made anew
             samples.write(Path(made))
-            evidence = Path(made) / "incident" / "insights-logs-auditevent"
-        return add(case, [evidence]).case
+            incident = Path(made) / "incident"
+        return add(case, [incident / "insights-logs-auditevent", incident / "context"]).case
 
 
 def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Records of other logs that say more about the same people: control plane, sign-ins, requests to storage.
+"""Records that say more about the same people: of other logs (control plane, sign-ins, storage), and of lists.
 
 They are recognised by what they call themselves, and by their fields where an export leaves that out. Their
 fields are kept as they came; what they mean is for `normalise` to say.
@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-Kind = Literal["activity", "signins", "blob_requests"]
+from ..evidence.signs import list_kind
+
+Kind = Literal["activity", "signins", "blob_requests", "identities", "role_assignments", "address_ranges"]
 
 # Category of a record, or the name of its table in Log Analytics → what it tells about.
 _SIGNINS = (
@@ -39,14 +41,14 @@ _TELLING: Final[tuple[tuple[frozenset[str], Kind], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A record of another log, its fields by their names in lower case."""
+    """A record of another log or of a list, its fields by their names in lower case."""
 
     kind: Kind
     fields: dict[str, Any]
 
 
 def kind_of(folded: dict[str, Any]) -> Kind | None:
-    """Say of which log a record is; None where it is none of those that give context.
+    """Say of which log or list a record is; None where it is none of those that give context.
 
     >>> kind_of({"category": "Administrative"}), kind_of({"category": "AuditEvent", "type": "AzureDiagnostics"})
     ('activity', None)
@@ -58,7 +60,14 @@ def kind_of(folded: dict[str, Any]) -> Kind | None:
         found = next((KINDS[name] for name in named if name in KINDS), None)
         if found or "auditevent" in named:
             return found
-    return next((kind for telling, kind in _TELLING if telling <= folded.keys()), None)
+    found = next((kind for telling, kind in _TELLING if telling <= folded.keys()), None)
+    return found or list_kind(_names(folded))
+
+
+def _names(folded: dict[str, Any]) -> tuple[str, ...]:
+    """Names of a record's fields; Azure's own interfaces keep most of them one level below."""
+    inner = folded.get("properties")
+    return (*folded, *map(str, inner)) if isinstance(inner, dict) else tuple(folded)
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 # {"records":[ of the format before November 2018 and of event hub messages, {"value":[ of REST answers.
 WRAPPER = re.compile(rb'\s*\{\s*"(records|value)"\s*:\s*\[', re.IGNORECASE)
+# A list of service tags: {"changeNumber":…,"cloud":…,"values":[
+TAGS = re.compile(rb'\s*\{\s*"changeNumber"\s*:', re.IGNORECASE)
 _WRAPPED = re.compile(rb'"(records|value)"\s*:\s*$', re.IGNORECASE)
+_TAGGED = re.compile(rb'"values"\s*:\s*$', re.IGNORECASE)
 
 # Possessive, so that a long string is passed over once: everything up to the next bracket outside strings.
 _TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+', re.DOTALL)
@@ -96,7 +99,10 @@ class Splitter:
             self._level, self._start = 2, -1
 
     def _is_wrapped(self, at: int) -> bool:
-        return _WRAPPED.search(self._buffer[max(self._start, at - 64, 0) : at]) is not None
+        before = self._buffer[max(self._start, at - 64, 0) : at]
+        if _TAGGED.search(before):
+            return TAGS.match(self._buffer, max(self._start, 0)) is not None
+        return _WRAPPED.search(before) is not None
 
     def _close(self, end: int) -> Piece:
         start, self._start = self._start, -1

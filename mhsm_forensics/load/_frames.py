@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ._documents import WRAPPER, Splitter
+from ..evidence.signs import list_header
+from ._documents import TAGS, WRAPPER, Splitter
 from ._tables import ANSWER, Tables
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def frames(blocks: Iterator[bytes]) -> Iterator[Chunk]:
         return document_chunks(content, offset)
     if _is_table(head):
         return _row_chunks(content, offset)
+    if listed := list_header(first[offset : offset + KEPT]):
+        return _row_chunks(content, offset, separator=listed[1], strict=True)
     return _line_chunks(content, offset)
 
 
@@ -67,7 +70,7 @@ def _is_document(head: bytes) -> bool:
     >>> _is_document(b'[{"time":1}]'), _is_document(b'{"time":1}'), _is_document(b'{' + bytes([10]) + b' "time":1}')
     (True, False, True)
     """
-    if head.startswith(b"["):
+    if head.startswith(b"[") or TAGS.match(head):
         return True
     first, newline, rest = head.partition(b"\n")
     if not head.startswith(b"{") or first.rstrip().endswith(b"}"):
@@ -146,11 +149,16 @@ def _element_chunks(splitter: Splitter, blocks: Iterator[bytes], size: int) -> I
     yield chunk
 
 
-def _row_chunks(blocks: Iterator[bytes], offset: int, *, size: int = 4096) -> Iterator[Chunk]:
-    """Yield CSV rows; a quoted cell may hold line breaks, so a row may span lines."""
+def _row_chunks(
+    blocks: Iterator[bytes], offset: int, *, size: int = 4096, separator: str = ",", strict: bool = False
+) -> Iterator[Chunk]:
+    """Yield CSV rows; a quoted cell may hold line breaks, so a row may span lines.
+
+    A strict table takes no row with more cells than columns: a label with a comma in it would lose its end.
+    """
     csv.field_size_limit(LONGEST)
     taken: list[tuple[int, bytes]] = []
-    reader = csv.reader(_taking(_line_chunks(blocks, offset), taken), strict=True)
+    reader = csv.reader(_taking(_line_chunks(blocks, offset), taken), strict=True, delimiter=separator)
     header, _ = _next_row(reader)
     names = [name.strip() for name in header or []]
     line = 1 + len(taken)
@@ -160,8 +168,8 @@ def _row_chunks(blocks: Iterator[bytes], offset: int, *, size: int = 4096) -> It
         row, reason = _next_row(reader)
         if not taken:
             break
-        if reason:
-            chunk.reasons[len(chunk.data)] = (reason, len(_joined(taken)))
+        if reason or (strict and len(row) > len(names)):
+            chunk.reasons[len(chunk.data)] = (reason or "too_many_cells", len(_joined(taken)))
         chunk.data.append(_joined(taken))
         chunk.lines.append(line)  # type: ignore[union-attr]
         chunk.offsets.append(taken[0][0])

@@ -1,4 +1,4 @@
-"""Records of other logs → rows of the context tables, whether they come from a workspace, a storage account or a portal.
+"""Records of other logs and lists → rows of the context tables, whether from a workspace, a storage account or a portal.
 
 The same sign-in is spelled in three ways: columns of a Log Analytics table, a record with everything under
 `properties`, and an object of the service's own interface. By their folded names these are nearly the same words.
@@ -26,8 +26,11 @@ from .. import schema
 from ..load import Reject
 from ._addresses import address_of
 from ._callers import caller_of
+from ._lists import LISTS
 from ._places import event_id, source_file
 from ._requests import whole
+from ._said import first, lower, nested
+from ._said import said as said_of
 from ._times import ticks_of
 
 if TYPE_CHECKING:
@@ -56,15 +59,21 @@ class ContextRows:
     """Rows of the context tables, record by record."""
 
     def __init__(self) -> None:
-        self._rows: dict[Kind, list[dict[str, Any]]] = {"activity": [], "signins": [], "blob_requests": []}
+        self._rows: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in (*_ROWS, *LISTS)}
 
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))
 
     def take(self, context: Context, data: bytes, place: Place, evidence: Evidence) -> Reject | None:
-        """Add one record; gives it back as a reject where its time is none."""
-        said = _said(context.fields)
-        text = _first(said, *_TIMES[context.kind])
+        """Add one record; gives it back as a reject where its time is none, or where a list says nothing of use."""
+        said = said_of(context.fields)
+        if context.kind in LISTS:
+            listed = LISTS[context.kind](said)
+            if isinstance(listed, str):
+                return Reject(place, listed, data)
+            self._rows[context.kind].append(_origin(said, context, data) | listed | _place(evidence, place))
+            return None
+        text = first(said, *_TIMES[context.kind])
         if text is None:
             return Reject(place, "no_time", data)
         ticks, wrong = ticks_of([text], [any(name.endswith(" [utc]") for name in context.fields)])
@@ -76,7 +85,7 @@ class ContextRows:
         return None
 
     def tables(self) -> dict[str, pa.Table]:
-        """Return the three tables, with the columns of `schema.CONTEXT`."""
+        """Return all context tables, with the columns of `schema.CONTEXT`."""
         return {
             kind: pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.CONTEXT[kind]))
             for kind, rows in self._rows.items()
@@ -86,7 +95,7 @@ class ContextRows:
 def _origin(said: dict[str, Any], context: Context, data: bytes) -> dict[str, Any]:
     return {
         "record_id": hashlib.sha256(data).hexdigest()[:32],
-        "source": _first(said, "type", "categoryvalue", "category"),
+        "source": first(said, "type", "categoryvalue", "category"),
         "record_json": _verbatim(context, data),
     }
 
@@ -106,23 +115,23 @@ def _place(evidence: Evidence, place: Place) -> dict[str, Any]:
 
 
 def _activity(said: dict[str, Any]) -> dict[str, Any]:
-    identity = _object(said.get("identity"))
-    claims = _object(said.get("claims_d") or said.get("claims")) or _object(identity.get("claims"))
-    rights = _object(said.get("authorization_d") or said.get("authorization")) or _object(identity.get("authorization"))
-    request = _object(said.get("httprequest"))
-    resource = (_first(said, "_resourceid", "resourceid") or _first(rights, "scope") or "").lower() or None
+    identity = nested(said.get("identity"))
+    claims = nested(said.get("claims_d") or said.get("claims")) or nested(identity.get("claims"))
+    rights = nested(said.get("authorization_d") or said.get("authorization")) or nested(identity.get("authorization"))
+    request = nested(said.get("httprequest"))
+    resource = (first(said, "_resourceid", "resourceid") or first(rights, "scope") or "").lower() or None
     hsm = _HSM.search(resource or "")
-    status = _first(said, "activitystatusvalue", "status", "resulttype")
-    sub_status = _first(said, "activitysubstatusvalue", "substatus", "resultsignature")
+    status = first(said, "activitystatusvalue", "status", "resulttype")
+    sub_status = first(said, "activitysubstatusvalue", "substatus", "resultsignature")
     return {
-        "operation": _first(said, "operationnamevalue", "operationname"),
-        "category": _first(said, "categoryvalue", "category"), "level": _first(said, "level"),
+        "operation": first(said, "operationnamevalue", "operationname"),
+        "category": first(said, "categoryvalue", "category"), "level": first(said, "level"),
         "outcome": _activity_outcome(status, sub_status), "status": status, "sub_status": sub_status,
         "hsm": hsm[1] if hsm else None, "resource_id": resource,
-        "action": _first(rights, "action"), "scope": _first(rights, "scope"),
-        **_caller(claims, _first(said, "caller")),
-        **_address(_first(said, "calleripaddress") or _first(request, "clientipaddress")),
-        "correlation_id": _first(said, "correlationid"),
+        "action": first(rights, "action"), "scope": first(rights, "scope"),
+        **_caller(claims, first(said, "caller")),
+        **_address(first(said, "calleripaddress") or first(request, "clientipaddress")),
+        "correlation_id": first(said, "correlationid"),
     }  # fmt: skip
 
 
@@ -147,66 +156,66 @@ def _activity_outcome(status: str | None, sub_status: str | None) -> str:
 
 
 def _signin(said: dict[str, Any]) -> dict[str, Any]:
-    status, location = _object(said.get("status")), _object(said.get("locationdetails") or said.get("location"))
-    code = _first(status, "errorcode") or _first(said, "resulttype")
+    status, location = nested(said.get("status")), nested(said.get("locationdetails") or said.get("location"))
+    code = first(status, "errorcode") or first(said, "resulttype")
     kind = _signin_kind(said)
-    user = _first(said, "userprincipalname")
-    machine = _first(said, "serviceprincipalid") if kind != "user" else None
-    app = _first(said, "appdisplayname") or (_first(said, "serviceprincipalname") if machine else None)
-    object_id, app_id = machine or _first(said, "userid"), _first(said, "appid")
+    user = first(said, "userprincipalname")
+    machine = first(said, "serviceprincipalid") if kind != "user" else None
+    app = first(said, "appdisplayname") or (first(said, "serviceprincipalname") if machine else None)
+    object_id, app_id = machine or first(said, "userid"), first(said, "appid")
     return {
         "outcome": {"0": "success", "Success": "success", None: "unknown"}.get(code, "failure"), "error_code": code,
-        "error": _first(status, "failurereason") or _first(said, "resultdescription"),
+        "error": first(status, "failurereason") or first(said, "resultdescription"),
         "principal": (app if machine else user) or object_id or app_id, "principal_type": kind,
-        "object_id": _lower(object_id), "app_id": _lower(app_id), "upn": user if kind == "user" else None,
-        "tenant_id": _lower(_first(said, "aadtenantid", "hometenantid")), "app_name": app,
-        **_address(_first(said, "ipaddress", "calleripaddress")), "correlation_id": _first(said, "correlationid"),
-        "client_info": _first(said, "useragent"),
-        "resource": _first(said, "resourcedisplayname"),
-        "resource_app_id": _lower(_first(said, "resourceidentity", "resourceid")),
-        "token_id": _first(said, "uniquetokenidentifier"), "signin_id": _first(said, "id"),
-        "credential_id": _first(said, "serviceprincipalcredentialkeyid"),
-        "credential_thumbprint": _first(said, "serviceprincipalcredentialthumbprint"),
-        "auth_requirement": _first(said, "authenticationrequirement"),
-        "auth_protocol": _first(said, "authenticationprotocol"),
-        "conditional_access": _first(said, "conditionalaccessstatus"),
-        "risk": _first(said, "risklevelduringsignin"),
-        "country": _first(location, "countryorregion") or _country(said.get("location")), "city": _first(location, "city"),
+        "object_id": lower(object_id), "app_id": lower(app_id), "upn": user if kind == "user" else None,
+        "tenant_id": lower(first(said, "aadtenantid", "hometenantid")), "app_name": app,
+        **_address(first(said, "ipaddress", "calleripaddress")), "correlation_id": first(said, "correlationid"),
+        "client_info": first(said, "useragent"),
+        "resource": first(said, "resourcedisplayname"),
+        "resource_app_id": lower(first(said, "resourceidentity", "resourceid")),
+        "token_id": first(said, "uniquetokenidentifier"), "signin_id": first(said, "id"),
+        "credential_id": first(said, "serviceprincipalcredentialkeyid"),
+        "credential_thumbprint": first(said, "serviceprincipalcredentialthumbprint"),
+        "auth_requirement": first(said, "authenticationrequirement"),
+        "auth_protocol": first(said, "authenticationprotocol"),
+        "conditional_access": first(said, "conditionalaccessstatus"),
+        "risk": first(said, "risklevelduringsignin"),
+        "country": first(location, "countryorregion") or _country(said.get("location")), "city": first(location, "city"),
     }  # fmt: skip
 
 
 def _signin_kind(said: dict[str, Any]) -> str:
     """Say who signed in: by the log's name, else by the event types, else by whether a user is named."""
-    named = " ".join(filter(None, [_first(said, "type"), _first(said, "category"), _first(said, "signineventtypes")]))
+    named = " ".join(filter(None, [first(said, "type"), first(said, "category"), first(said, "signineventtypes")]))
     found = next((kind for word, kind in _SIGNED_IN_BY.items() if word in named.lower()), None)
-    if found or _first(said, "userprincipalname", "userid"):
+    if found or first(said, "userprincipalname", "userid"):
         return found or "user"
-    return "service_principal" if _first(said, "serviceprincipalid") else "unknown"
+    return "service_principal" if first(said, "serviceprincipalid") else "unknown"
 
 
 def _blob_request(said: dict[str, Any]) -> dict[str, Any]:
-    identity = _object(said.get("identity"))
-    requester = _object(identity.get("requester"))
-    uri = _first(said, "uri")
-    account, container, blob = _object_of(_first(said, "objectkey"), uri)
-    status = whole(_first(said, "statuscode"))
-    upn = _first(said, "requesterupn") or _first(requester, "upn")
-    object_id = _first(said, "requesterobjectid") or _first(requester, "objectid")
-    app_id = _first(said, "requesterappid") or _first(requester, "appid")
+    identity = nested(said.get("identity"))
+    requester = nested(identity.get("requester"))
+    uri = first(said, "uri")
+    account, container, blob = _object_of(first(said, "objectkey"), uri)
+    status = whole(first(said, "statuscode"))
+    upn = first(said, "requesterupn") or first(requester, "upn")
+    object_id = first(said, "requesterobjectid") or first(requester, "objectid")
+    app_id = first(said, "requesterappid") or first(requester, "appid")
     return {
-        "operation": _first(said, "operationname"), "outcome": _request_outcome(status), "http_status": status,
-        "status": _first(said, "statustext"), "account": _first(said, "accountname") or account,
+        "operation": first(said, "operationname"), "outcome": _request_outcome(status), "http_status": status,
+        "status": first(said, "statustext"), "account": first(said, "accountname") or account,
         "container": container, "blob": blob, "uri": _bare(uri),
-        "auth_type": _first(said, "authenticationtype") or _first(identity, "type"),
-        "auth_hash": _first(said, "authenticationhash") or _first(identity, "tokenhash"),
+        "auth_type": first(said, "authenticationtype") or first(identity, "type"),
+        "auth_hash": first(said, "authenticationhash") or first(identity, "tokenhash"),
         "principal": upn or object_id or app_id, "principal_type": "user" if upn else "unknown",
-        "object_id": _lower(object_id), "app_id": _lower(app_id), "upn": upn,
-        "tenant_id": _lower(_first(said, "requestertenantid") or _first(requester, "tenantid")),
-        **_address(_first(said, "calleripaddress"), port=True), "correlation_id": _first(said, "correlationid"),
-        "client_info": (_first(said, "useragentheader") or "").strip('"') or None,
-        "client_request_id": _first(said, "clientrequestid"), "tls_version": _first(said, "tlsversion"),
-        "sent_bytes": whole(_first(said, "responsebodysize")), "received_bytes": whole(_first(said, "requestbodysize")),
-        "source_uri": _bare(_first(said, "sourceuri")), "destination_uri": _bare(_first(said, "destinationuri")),
+        "object_id": lower(object_id), "app_id": lower(app_id), "upn": upn,
+        "tenant_id": lower(first(said, "requestertenantid") or first(requester, "tenantid")),
+        **_address(first(said, "calleripaddress"), port=True), "correlation_id": first(said, "correlationid"),
+        "client_info": (first(said, "useragentheader") or "").strip('"') or None,
+        "client_request_id": first(said, "clientrequestid"), "tls_version": first(said, "tlsversion"),
+        "sent_bytes": whole(first(said, "responsebodysize")), "received_bytes": whole(first(said, "requestbodysize")),
+        "source_uri": _bare(first(said, "sourceuri")), "destination_uri": _bare(first(said, "destinationuri")),
     }  # fmt: skip
 
 
@@ -218,7 +227,7 @@ def _request_outcome(status: int | None) -> str:
     return known.get(status, "success" if 200 <= status < 300 else "failure")
 
 
-_ROWS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+_ROWS: dict[Kind, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "activity": _activity, "signins": _signin, "blob_requests": _blob_request,
 }  # fmt: skip
 
@@ -251,38 +260,5 @@ def _address(text: str | None, *, port: bool = False) -> dict[str, Any]:
     )
 
 
-def _said(fields: dict[str, Any]) -> dict[str, Any]:
-    """All that a record says, by folded names: its own fields before those below `properties`."""
-    inner = _object(fields.get("properties_d") or fields.get("properties"))
-    return inner | {name.removesuffix(" [utc]"): value for name, value in fields.items() if value not in (None, "")}
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """Return an object, also one that was written as text, with its names folded; nothing for anything else."""
-    while isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
-    return {str(name).lower(): item for name, item in value.items()} if isinstance(value, dict) else {}
-
-
-def _first(said: dict[str, Any], *names: str) -> str | None:
-    """Return the first of some fields that says something, as text."""
-    for name in names:
-        value = said.get(name)
-        if isinstance(value, dict):  # the activity log's own interface gives a value and its translation
-            value = value.get("value")
-        if isinstance(value, list):
-            value = ",".join(map(str, value))
-        if value is not None and value != "" and not isinstance(value, dict):
-            return str(value)
-    return None
-
-
 def _country(location: Any) -> str | None:
     return location if isinstance(location, str) and len(location) == 2 else None
-
-
-def _lower(text: str | None) -> str | None:
-    return text.lower() if text else None

@@ -40,6 +40,10 @@ _VOCABULARY: Final = (
     "Names are: documented (a published Managed HSM source shows the operation name), expected (the name "
     "that Key Vault gives the same call) or unseen (no source shows it; recognised by the request path)."
 )
+_LABELS: Final = (
+    "A name below an identity or an address is its label: what a list in the case says of it, which the log does "
+    "not prove. The lists:"
+)
 _METHOD: Final = "Every figure and table is the answer of one of the queries below over the events of the case."
 _EVIDENCE: Final = "Evidence is kept verbatim and read only; every event names its file, line and byte."
 _SIGNATURE: Final = (
@@ -49,7 +53,8 @@ _SIGNATURE: Final = (
 
 def report(case: Case, *, title: str | None, generated: datetime) -> Report:
     """Everything the report of *case* says."""
-    found, writer, stamp = gather(case), Writer(case.display_zone), iso(generated)
+    found, stamp = gather(case), iso(generated)
+    writer = Writer(case.display_zone, found.labels)
     return Report(
         title=visible(title or case.name, limit=160),
         cover=_cover(found, writer, stamp),
@@ -181,7 +186,19 @@ def _identities(found: Answers, writer: Writer) -> Section:
         caption="A session ends with a pause that does not fit the identity's own cadence: 30 minutes to four hours.",
         table=tables.sessions(found, writer),
     )
-    return Section("identities", "Identities and addresses", (tables.principals(found, writer), matrix, spans))
+    blocks: tuple[Block, ...] = (*_labels(found), tables.principals(found, writer), matrix, spans)
+    return Section("identities", "Identities and addresses", blocks)
+
+
+def _labels(found: Answers) -> tuple[Block, ...]:
+    """Which lists the labels beside ids and addresses are from."""
+    sources = (*found.labels.sources, *found.labels.address_sources)
+    lists = ", ".join(visible(source, limit=160) for source in sources)
+    return (
+        (Words((f"{_LABELS} {lists}; names of Microsoft's own applications from public references.",)),)
+        if lists
+        else ()
+    )
 
 
 def _keys(found: Answers, writer: Writer) -> Section:

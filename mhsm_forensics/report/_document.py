@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 from zoneinfo import ZoneInfo
@@ -14,10 +14,13 @@ from ..text import spell, visible
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ..known import Labels
+
 Kind = Literal["text", "title", "whole", "code", "link", "time", "second", "number", "share", "length", "list"]
 _RIGHT: Final = {"number", "share", "length"}
 _LONGEST: Final = 160
 _ON_PAPER: Final = 120
+_LABELLED: Final = {"principal", "lane", "object_id", "app_id", "caller_ip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +196,16 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """How values are written: UTC always, and the case's second zone beside it."""
+    """How values are written: UTC always, the case's second zone beside it, and labels beside ids and addresses."""
 
     zone: str | None = None
+    labels: Labels | None = None
+
+    def label(self, name: str, value: Any) -> str:
+        """What the lists in the case call a value of this column; "" where they say nothing, or nothing more."""
+        if self.labels is None or name not in _LABELLED:
+            return ""
+        return visible(self.labels.of(name, value), limit=_LONGEST)
 
     def time(self, moment: Any) -> Cell:
         """Write a time in UTC, and in the second zone below."""
@@ -245,11 +255,19 @@ class Writer:
 
     def _cells(self, frame: pd.DataFrame, column: Col) -> list[Cell]:
         """Cells of one column; what stands below is left out where it says the same."""
-        cells = [self.cell(value, column.kind) for value in frame[column.name].tolist()]
-        if not column.below:
+        values = frame[column.name].tolist()
+        cells = [self.cell(value, column.kind) for value in values]
+        below = frame[column.below].tolist() if column.below else []
+        if not below and column.name not in _LABELLED:
             return cells
-        below = [self.cell(value, "text").text for value in frame[column.below].tolist()]
-        return [Cell(c.text, b if b != c.text else "") for c, b in zip(cells, below, strict=True)]
+        lower = zip(values, below or [None] * len(values), strict=True)
+        return [self._above(cell, column, *pair) for cell, pair in zip(cells, lower, strict=True)]
+
+    def _above(self, cell: Cell, column: Col, value: Any, below: Any) -> Cell:
+        """Cell with what stands below it: the value of another column, and the label of either."""
+        label = self.label(column.name, value) or self.label(column.below, below)
+        parts = dict.fromkeys((self.cell(below, "text").text, label))
+        return replace(cell, below=" · ".join(part for part in parts if part and part != cell.text))
 
 
 def iso(moment: Any) -> str:

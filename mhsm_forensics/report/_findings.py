@@ -96,13 +96,18 @@ def _facts(finding: dict[Any, Any], writer: Writer) -> Pairs:
     pairs = (
         ("When", tuple(when)),
         ("HSM", (Cell(visible(finding["hsm"], limit=120)),)),
-        ("Identity", (Cell(visible(finding["principal"], limit=120)),)),
-        ("Object id", (Cell(visible(finding["object_id"], limit=120)),)),
-        ("Address", (Cell(visible(finding["caller_ip"], limit=120)),)),
+        ("Identity", (_labelled(finding, "principal", writer),)),
+        ("Object id", (_labelled(finding, "object_id", writer),)),
+        ("Address", (_labelled(finding, "caller_ip", writer),)),
         ("Events", (Cell(f"{int(finding['events']):,}"),)),
         ("Keys", (Cell(listed(finding["keys"], limit=30)),)),
     )
     return Pairs(tuple((name, cells) for name, cells in pairs if cells[0].text))
+
+
+def _labelled(finding: dict[Any, Any], name: str, writer: Writer) -> Cell:
+    label = writer.label(name, finding[name])
+    return Cell(visible(finding[name], limit=120), "" if label == finding["principal"] else label)
 
 
 def _rows(count: int, rows: pd.DataFrame, writer: Writer) -> Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from .. import analyse, detect, engine
+from .. import analyse, detect, engine, known
 from .. import views as saved_views
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Answers:
     unknown: pd.DataFrame
     story: pd.DataFrame
     views: list[saved_views.View]
+    labels: known.Labels
     rows: dict[str, pd.DataFrame]
 
     @property
@@ -100,6 +101,7 @@ def gather(case: Case) -> Answers:
         keys=analyse.keys(events),
         unknown=analyse.unknown_operations(events),
         views=saved_views.saved(case),
+        labels=known.labels(case),
         story=analyse.story(events, findings, gaps=gaps),
         rows=_rows(case, alarms),
     )

@@ -71,7 +71,12 @@ def method(tool: str, zone: str | None, generated: str) -> tuple[tuple[str, str]
 def _rights(found: Answers) -> tuple[str, ...]:
     if found.principals.empty:
         return ()
-    first = iso(found.principals["first_time"].min())
+    first, held = iso(found.principals["first_time"].min()), len(found.case.context("role_assignments"))
+    if held:
+        return (
+            f"Role assignments in the case, from lists: {held:,}. They say who had which role when the lists were made, and "
+            f"nothing of rights that were given before {first} and taken away since; no finding rests on them.",
+        )
     return (f"No snapshot of roles is part of this case: rights given before {first} are unknown.",)
 
 

@@ -1,7 +1,7 @@
-"""What other logs say around the incident: the control plane, sign-ins, and the storage that a backup went to.
+"""What other logs and lists say around the incident: the control plane, sign-ins, and the storage that a backup went to.
 
 Three exports, each in the form in which its log is mostly had: `az monitor activity-log list`, rows of a workspace as
-JSON, and the portal's CSV.
+JSON, and the portal's CSV. The lists beside them are made elsewhere.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ._cast import ANNA, BACKUP, DEPLOY, DR, INGRID, MATEO, PROD, THIEF, THIEF_E
 from ._dice import Dice, guid
 from ._exports import WORKSPACE, as_csv, in_the_portal
 from ._incident import DAYS, MONDAY, RETAG_DAY, SILENCE, TUESDAY, WEDNESDAY
+from ._lists import lists
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,13 +30,14 @@ _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 
 
 def around() -> dict[str, bytes]:
-    """Return the three exports by their paths."""
+    """Return the exports and the lists by their paths."""
     texts = {
         "activity-log.json": json.dumps(_newest_first(_activity(), "eventTimestamp"), indent=2) + "\n",
         "sign-ins.json": json.dumps(_newest_first(_signins(), "TimeGenerated"), indent=2) + "\n",
         "storage-requests.csv": "\ufeff" + as_csv([in_the_portal(row) for row in _requests()]),
     }
-    return {f"context/{name}": text.encode() for name, text in texts.items()}
+    files = {name: text.encode() for name, text in texts.items()} | lists()
+    return {f"context/{name}": content for name, content in files.items()}
 
 
 def _newest_first(rows: list[Record], time: str) -> list[Record]:

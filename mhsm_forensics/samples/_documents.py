@@ -28,7 +28,7 @@ documentation (192.0.2.0/24, 198.51.100.0/24, 203.0.113.0/24, 2001:db8::/32) and
 | `quiet-day/` | one HSM, 4 March 2026 in UTC, nothing wrong in it |
 | `incident/` | two HSMs and a key vault in one container: two quiet weeks, then an intrusion of three days |
 | `incident/insights-logs-auditevent/` | the evidence itself, as a container holds it: load this |
-| `incident/context/` | what other logs say of the same days: activity log, sign-ins, requests to the backups' storage |
+| `incident/context/` | what other logs say of the same days: activity log, sign-ins, requests to the backups' storage; and lists of who and whose |
 | `incident/truth.json` | the solution: what really happened, who it was, and what looks bad and isn't |
 | `damaged/` | one fault a file, named after it; good records around it |
 | `damaged/expected.json` | for each of those files, what becomes of its lines when it is loaded alone |
@@ -50,6 +50,11 @@ listed under `unpublished_operations`; the names there are guesses.
 `storage-requests.csv` the portal's export of StorageBlobLogs. They say what the audit log can't: who removed the diagnostic
 settings before the silence, with which credential the thief signed in (the token ids are those of the audit log), and that
 a full backup was read from the storage account a quarter of an hour after it was taken.
+
+The lists are of the day after: `users.csv` is the portal's download, `service-principals.json` what `az ad sp list` prints
+(the stolen one is disabled by then), `role-assignments-contoso-hsm-prod.json` what `az keyvault role assignment list` prints,
+`addresses.csv` the organisation's own list with one typing error in it, `service-tags.json` a few service tags in
+Microsoft's form.
 
 ## Fates in `damaged/expected.json`
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
-import re
 import stat
 import zipfile
 import zlib
@@ -19,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from .case import FATES, Case, Evidence, Manifest, read_custody, record_custody, sha256_of, utc_now, write_manifest
-from .errors import CaseError, EvidenceError
+from ..case import FATES, Case, Evidence, Manifest, read_custody, record_custody, sha256_of, utc_now, write_manifest
+from ..errors import CaseError, EvidenceError
+from .signs import LOG_NAME, LOG_TEXT, list_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,13 +33,6 @@ _MAX_RATIO = 400
 
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_READ = 1 << 18
-
-# Blobs of the service are evidence by their name, however damaged; any other file by what it holds.
-_LOG_NAME = re.compile(r"^PT\w+\.json(\.gz)?$", re.IGNORECASE)
-# The last two are fields of sign-ins as Microsoft Graph and the portal export them.
-_LOG_TEXT = re.compile(
-    rb'"operationName"\s*:|\bTimeGenerated\b|"(uniqueTokenIdentifier|conditionalAccessStatus)"\s*:', re.IGNORECASE
-)
 
 
 class TornStreamError(EvidenceError):
@@ -77,7 +70,7 @@ def find(paths: Iterable[Path | str]) -> Found:
         if not any(looks_like_log(source.path) for source in files):
             raise EvidenceError.no_audit_logs(path, len(files))
         for source in files:
-            taken = _LOG_NAME.search(source.path.name) or looks_like_log(source.path)
+            taken = LOG_NAME.search(source.path.name) or looks_like_log(source.path)
             sources.append(source) if taken else left_out.append(source.relative)
     return Found(tuple(sources), tuple(left_out))
 
@@ -102,7 +95,7 @@ def _blob_path(path: Path) -> str | None:
 
 
 def looks_like_log(path: Path, *, limit: int = 64 << 20) -> bool:
-    """Whether the file holds the field names of an audit log, also inside gzip or zip.
+    """Whether the file holds the field names of a log, or of a list that says more, also inside gzip or zip.
 
     >>> from pathlib import Path
     >>> looks_like_log(Path(__file__).with_name("__init__.py"))
@@ -112,9 +105,9 @@ def looks_like_log(path: Path, *, limit: int = 64 << 20) -> bool:
         for member in members(path) or (None,):
             read, tail = 0, b""
             for block in blocks(path, member):
-                if _LOG_TEXT.search(tail + block):
+                if LOG_TEXT.search(tail + block) or (not read and list_header(block)):
                     return True
-                read, tail = read + len(block), block[-32:]
+                read, tail = read + len(block), block[-64:]
                 if read > limit:
                     break
     except (EvidenceError, OSError):
