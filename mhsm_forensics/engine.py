@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _MEMORY = "1GB"
+_CODED = 50_000  # different values of a text, up to which they are held as numbers
 
 # Spark SQL's names for what DuckDB calls otherwise.
 _MACROS = ("CREATE MACRO weekday(x) AS isodow(x) - 1",)
@@ -122,13 +123,33 @@ class Session:
     """
 
     def __init__(self, events: Any, *, columns: Iterable[str] = ()) -> None:
-        """Open *events*; with *columns*, these alone are held, in memory."""
+        """Open *events*; with *columns*, these alone are held, in memory, for many questions about few columns."""
         self._connection = connect()
         _register(self._connection, events)
         if columns or not _seen_by_cursors(self._connection):
             self._connection.execute(f"CREATE TABLE held AS SELECT {', '.join(columns) or '*'} FROM events")
             self._connection.execute("DROP VIEW events")
+            if columns:
+                self._encode()
             self._connection.execute("CREATE VIEW events AS SELECT * FROM held")
+
+    def _encode(self) -> None:
+        """Hold texts of few values as their numbers: grouping and comparing them takes half the time."""
+        run = self._connection.execute
+        texts = [name for name, kind, *_ in run("DESCRIBE held").fetchall() if kind == "VARCHAR"]
+        if not texts:
+            return
+        counts = run(f"SELECT {', '.join(f'approx_count_distinct({name})' for name in texts)} FROM held").fetchone()
+        few = [name for name, count in zip(texts, counts or (), strict=True) if count <= _CODED]
+        for name in few:
+            run(
+                f"CREATE TYPE {name}_code AS ENUM (SELECT DISTINCT {name} FROM held WHERE {name} IS NOT NULL ORDER BY {name})"
+            )
+        if few:
+            codes = ", ".join(f"CAST({name} AS {name}_code) AS {name}" for name in few)
+            run(f"CREATE TABLE coded AS SELECT * REPLACE ({codes}) FROM held")
+            run("DROP TABLE held")
+            run("ALTER TABLE coded RENAME TO held")
 
     def run(self, text: str, /, **parameters: Any) -> pd.DataFrame:
         """Answer of an SQL text over the table `events`, and over the tables that were kept."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import analyse, detect, engine
+import pandas as pd
+
+from . import analyse, detect, engine, playbook, schema
 from .case import FATES, Case, utc_now, utc_text
+from .errors import InputError
 from .export import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-
-    import pandas as pd
 
     from .case import Events
 
@@ -105,3 +106,42 @@ def _touching(
 
 def _iso(moment: datetime | None) -> str | None:
     return utc_text(moment) if moment else None
+
+
+def answerable(case: Case, group: str | None = None) -> pd.DataFrame:
+    """Which questions of the playbook the evidence in a case covers.
+
+    Parameters
+    ----------
+    case
+        The case.
+    group
+        Only questions of this group: ``Orientation``, ``Ways in`` and so on.
+
+    Returns
+    -------
+    Columns ``id``, ``group``, ``question``, ``covered`` (``yes``; ``in part``: some of the tables are there, or the log leaves
+    something open; ``no``: no table of the case has anything on it), ``missing`` (tables that would answer it and are
+    empty), ``needs`` (which evidence answers it, and what that leaves open); one row per question, in the order of the
+    playbook.
+
+    Raises
+    ------
+    InputError
+        There is no such group.
+    """
+    asked = [one for one in playbook.questions() if group in (None, one.group)]
+    if not asked:
+        groups = ", ".join(dict.fromkeys(one.group for one in playbook.questions()))
+        raise InputError(f"{group!r}: no group of the playbook. Hint: one of {groups}.")
+    filled = {name for name in schema.CONTEXT if not case.context(name).empty} | (
+        {"events"} if len(case.events) else set()
+    )
+    rows = []
+    for one in asked:
+        tables = one.tables.split()
+        missing = [name for name in tables if name not in filled]
+        part = "in part" if missing or ";" in one.needs else "yes"
+        covered = "no" if len(missing) == len(tables) else part
+        rows.append([one.id, one.group, one.question, covered, ", ".join(missing), one.needs])
+    return pd.DataFrame(rows, columns=["id", "group", "question", "covered", "missing", "needs"], dtype="string")

@@ -19,6 +19,7 @@ class Question:
     id: str
     group: str
     question: str
+    tables: str  # tables of a case that it is answered from, parted by blanks
     needs: str  # which evidence answers it, and what that evidence leaves open
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import schema
-from .engine import Session
+from .engine import Session, run
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["COLUMNS", "Table", "events"]
+__all__ = ["COLUMNS", "Table", "events", "page"]
 
 # What a reader wants to see first.
 COLUMNS = (
@@ -75,6 +75,35 @@ def events(
         return table.page(0, count, columns)
     finally:
         table.close()
+
+
+def page(
+    events: Any, start: int, rows: int, *, columns: Iterable[str] = COLUMNS, between: tuple[int, int] | None = None
+) -> tuple[pd.DataFrame, int]:
+    """Return some rows of events in the order of time, and how many there are.
+
+    Parameters
+    ----------
+    events
+        Anything the engine can query, what was picked of a session included.
+    start, rows
+        How many come before, and how many to return.
+    columns
+        Columns to return, besides ``event_id``.
+    between
+        Only events from the first time up to and without the second, both in microseconds since 1970.
+
+    Returns
+    -------
+    ``event_id`` and *columns*, one row per event; and the count of all.
+    """
+    names = ", ".join(dict.fromkeys(["event_id", *map(_column, columns)]))
+    low, high = between or (None, None)
+    inside = "WHERE (:low IS NULL OR t >= :low) AND (:high IS NULL OR t < :high)"
+    count = run(events, f"SELECT count(*) AS n FROM events {inside}", low=low, high=high)
+    order = "ORDER BY t, event_id LIMIT :rows OFFSET :start"
+    found = run(events, f"SELECT {names} FROM events {inside} {order}", low=low, high=high, rows=rows, start=start)
+    return found, int(count["n"].iloc[0])
 
 
 class Table:

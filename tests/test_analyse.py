@@ -45,7 +45,17 @@ COLUMNS = {
     "shared": "caller_ip principal users events denied first_time last_time",
     "token_places": "principal object_id token_ip caller_ip first_time last_time events tokens denied",
 }
-ABOUT_ONE = {"Profile", "bundles", "profile", "touching", "neighbours", "moved"}  # tests/test_pivots.py has these
+ABOUT_ONE = {
+    "PIVOT_COLUMNS",
+    "Profile",
+    "bundles",
+    "met",
+    "profile",
+    "signed_in",
+    "touching",
+    "neighbours",
+    "moved",
+}  # tests/test_pivots.py has these
 QUESTIONS = [name for name in analyse.__all__ if name not in ABOUT_ONE]
 
 

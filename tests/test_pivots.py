@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from building import SAMPLES, events
 
-from mhsm_forensics import analyse, engine
+from mhsm_forensics import analyse, engine, overview, playbook, schema
+from mhsm_forensics.case import create_case, open_case
 from mhsm_forensics.errors import InputError
+from mhsm_forensics.ingest import add
 
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
 T0 = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -82,7 +84,7 @@ def test_every_question_takes_what_touches_an_entity():
 
 
 def test_an_open_session_answers_the_same(incident):
-    session = engine.Session(incident)
+    session = engine.Session(incident, columns=analyse.PIVOT_COLUMNS)
     who = analyse.principals(incident)["principal"].iloc[0]
 
     once, again = (analyse.profile(source, principal=who) for source in (incident.events, session))
@@ -378,3 +380,77 @@ def test_what_the_attacker_of_the_sample_used_is_what_is_new_since_t0(incident):
     named = [analyse.rows(analyse.touching(one.events, principal=attacker["object_id"])) for one in by_address]
     assert sum(map(len, named)) == attacker["events"]
     assert sum(one.summary["events"].iloc[0] for one in by_address) == attacker["events"] + attacker["challenges"]
+
+
+# sign-ins behind calls
+
+
+def signins(*rows: dict[str, object]) -> pd.DataFrame:
+    usual = {"time": "2026-01-05 09:50", "object_id": "oid-anna", "caller_ip": "192.0.2.1", "outcome": "success"}
+    empty = schema.to_pandas(schema.empty(schema.CONTEXT["signins"]))
+    made = pd.DataFrame([{"event_id": f"s:{number}", **usual, **row} for number, row in enumerate(rows, 1)])
+    made = made.reindex(columns=empty.columns).assign(
+        time=pd.to_datetime(made["time"], utc=True).astype("datetime64[us, UTC]")
+    )
+    return made.astype({name: kind for name, kind in empty.dtypes.items() if name != "time"})
+
+
+@pytest.mark.parametrize(
+    ("signin", "confidence"),
+    [
+        ({"token_id": "t1", "caller_ip": "203.0.113.9", "object_id": "other"}, "high"),
+        ({}, "medium"),
+        ({"caller_ip": "192.0.2.8"}, "medium"),  # where the token was issued to
+        ({"caller_ip": "203.0.113.9"}, "low"),
+        ({"time": "2026-01-04 09:50"}, "none"),
+        ({"time": "2026-01-05 10:02"}, "none"),
+        ({"object_id": "oid-ben"}, "none"),
+    ],
+)
+def test_a_sign_in_is_as_sure_as_what_ties_it_to_the_call(signin, confidence):
+    frame = events({"at": "2026-01-05 10:00", "token_id": "t1", "token_ip": "192.0.2.8"})
+
+    found = analyse.signed_in(frame, signins(signin))
+
+    assert found["confidence"].tolist() == [confidence]
+    assert found["signin_event_id"].isna().tolist() == [confidence == "none"]
+
+
+def test_each_use_keeps_its_row_and_its_best_sign_in():
+    frame = events(
+        {"at": "2026-01-05 10:00", "token_id": "t1"}, {"at": "2026-01-05 11:00"}, {"principal": None, "object_id": None}
+    )
+
+    found = analyse.signed_in(
+        frame, signins({}, {"token_id": "t1", "time": "2026-01-05 08:00"}, {"time": "2026-01-05 10:30"})
+    )
+
+    assert found["events"].tolist() == [1, 1]
+    assert found["signin_event_id"].tolist() == ["s:2", "s:3"]
+
+
+def test_sign_ins_of_the_sample_stand_behind_the_attacker(tmp_path):
+    case = create_case(tmp_path / "case")
+    add(case, [SAMPLES / "incident"])
+    case = open_case(tmp_path / "case")
+
+    found = analyse.signed_in(case, case.context("signins"))
+
+    attacker = found[found["object_id"] == TRUTH["attacker"]["object_id"]]
+    assert set(attacker["confidence"]) & {"high", "medium"}
+    assert found["events"].sum() == case.events.df(["object_id"])["object_id"].notna().sum()
+
+
+def test_what_the_case_lacks_is_named(incident, tmp_path):
+    whole = overview.answerable(incident)
+
+    assert whole["id"].tolist() == [one.id for one in playbook.questions()]
+    ways_in = overview.answerable(incident, "Ways in").set_index("id")
+    assert ways_in.loc["sign-ins", "covered"] == ("no" if incident.context("signins").empty else "yes")
+    assert ways_in.loc["clients", "covered"] == "in part"
+    assert set(overview.answerable(create_case(tmp_path / "none"))["covered"]) == {"no"}
+
+
+def test_a_group_that_does_not_exist_names_those_that_do(incident):
+    with pytest.raises(InputError, match="Ways in"):
+        overview.answerable(incident, "Ways out")

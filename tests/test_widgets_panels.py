@@ -496,7 +496,7 @@ def test_without_a_kernel_there_is_a_table_and_no_empty_box(name, case, findings
 
 @pytest.mark.parametrize("script", sorted(Path(widgets.__file__).parent.glob("*.js")), ids=lambda path: path.name)
 def test_scripts_set_text_and_load_nothing(script):
-    text = script.read_text("utf-8")
+    text = script.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")  # the name of SVG, which loads nothing
 
     assert not [
         word

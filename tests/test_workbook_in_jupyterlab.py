@@ -12,6 +12,7 @@ import pytest
 from browser import needs_chromium
 from lab import opened
 
+from mhsm_forensics import report
 from mhsm_forensics.case import open_case
 
 if TYPE_CHECKING:
@@ -158,3 +159,41 @@ def test_a_finding_is_read_and_tagged(case, tmp_path):
         shot_of(found, page.get_by_role("button", name="Show its events"), "01-finding-light")
 
     assert open_case(case.path).notes.df("view")["text"].size == 1
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_pivoting_from_an_address_to_an_identity_to_a_key_and_back(case, tmp_path, theme):
+    with running("03", tmp_path, theme) as found:
+        page = found.page
+        panel = page.locator(".mhsm-pivot")
+        panel.wait_for(timeout=90_000)
+        heading = panel.locator("h3")
+
+        panel.get_by_role("combobox").fill("198.51.100.77")
+        panel.get_by_role("option").first.wait_for()
+        page.keyboard.press("Enter")
+        heading.get_by_text("198.51.100.77").wait_for()
+        panel.locator("section", has_text="Identities").get_by_role("button", name="df5edf54").first.click()
+        heading.get_by_text("df5edf54").wait_for()
+        assert page.evaluate("document.activeElement.tagName") == "H3"
+        shot_of(found, panel, f"03-pivot-{theme}")
+        panel.get_by_role("button", name="payments-kek-02", exact=True).first.click()
+        heading.get_by_text("payments-kek-02").wait_for()
+        page.keyboard.press("Alt+ArrowLeft")
+        heading.get_by_text("df5edf54").wait_for()
+        panel.get_by_role("navigation").get_by_role("button", name="198.51.100.77").click()
+        heading.get_by_text("198.51.100.77").wait_for()
+
+        panel.get_by_label("Tick record", exact=False).first.focus()
+        page.keyboard.press("Space")
+        panel.get_by_text("1 ticked").wait_for()
+        panel.get_by_role("button", name="Pin rows to notes").click()
+        panel.get_by_text("Pinned 1 record.").wait_for()
+        panel.get_by_role("button", name="record", exact=True).first.click()
+        panel.get_by_text("As it stands in the evidence").wait_for()
+        panel.get_by_role("button", name="Add to report").click()
+        panel.get_by_text("Added to the report.").wait_for()
+
+    text = report.write(case, tmp_path / "report.html").read_text("utf-8")
+    assert "Pivot: Everything › 198.51.100.77" in text
+    assert list(case.notes.df("view")["text"]) == ["198.51.100.77"]

@@ -12,13 +12,16 @@ from ._moments import moments
 from ._operations import hourly, outcomes, unknown_operations
 from ._pairs import concurrent, moved, neighbours, shared, token_places
 from ._people import first_seen_pairs, principals
-from ._profile import Profile, profile
+from ._profile import Profile, met, profile
 from ._sessions import sessions
+from ._signins import signed_in
 from ._story import story
 from ._timeline import timeline
+from ._touching import COLUMNS as PIVOT_COLUMNS
 from ._touching import entities, rows, touching
 
 __all__ = [
+    "PIVOT_COLUMNS",
     "Profile",
     "bundles",
     "concurrent",
@@ -29,6 +32,7 @@ __all__ = [
     "hourly",
     "keys",
     "links",
+    "met",
     "moments",
     "moved",
     "neighbours",
@@ -39,6 +43,7 @@ __all__ = [
     "rows",
     "sessions",
     "shared",
+    "signed_in",
     "story",
     "timeline",
     "token_places",

@@ -36,6 +36,7 @@ class Profile:
     summary: pd.DataFrame
     met: pd.DataFrame
     denials: pd.DataFrame
+    quarters: pd.DataFrame
     hours: pd.DataFrame
     departures: pd.DataFrame
 
@@ -82,6 +83,8 @@ def profile(
       busiest of each kind first and so the rarest last.
     * ``denials``: ``operation``, ``hsm``, ``key_name``, ``scope``, ``setting``, ``http_status``, ``result_signature``,
       ``first_time``, ``last_time``, ``events``; one row per thing denied.
+    * ``quarters``: ``quarter_t`` (microseconds since 1970 at the start of a quarter of an hour), ``is_later`` (than *since*),
+      ``first_time`` (UTC), ``events``, ``denied``; one row per quarter that has events.
     * ``hours``: ``zone``, ``weekday`` (0 Monday), ``hour``, ``events``, ``denied``, ``before`` and ``later`` (than *since*);
       one row per zone and hour of the week that has events.
     * ``sessions``: as `sessions` says it, over these events alone; asked for when it is read.
@@ -115,9 +118,34 @@ def profile(
         summary=_summary(met, quarters),
         met=met,
         denials=engine.query(picked, "denials"),
+        quarters=quarters,
         hours=_hours(quarters, zone),
         departures=_departures(met, quarters, since),
     )
+
+
+def met(events: Any, **asked: Any) -> pd.DataFrame:
+    """What an entity came together with: `profile` of it, and of that `met`.
+
+    Parameters
+    ----------
+    events
+        What `profile` takes.
+    asked
+        What `touching` takes.
+
+    Returns
+    -------
+    As `profile` says it.
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> found = met(example(), key="kek1")
+    >>> found.loc[found["kind"] == "principal", ["value", "events"]].to_numpy().tolist()
+    [['payments', 2], ['anna', 1]]
+    """
+    return profile(events, **asked).met
 
 
 def _met(found: pd.DataFrame, known: pd.DataFrame, since: datetime | None) -> pd.DataFrame:

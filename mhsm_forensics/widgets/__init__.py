@@ -8,6 +8,7 @@ from ._collect import CollectForm, collect
 from ._findings import FindingCard, finding
 from ._grid import EventGrid, events
 from ._notes import NotesPanel, notes
+from ._pivot import Pivot, pivot
 from ._scope import ScopeBar, scope
 from ._story import StoryPanel, story
 from ._timeline import Timeline, timeline
@@ -18,6 +19,7 @@ __all__ = [
     "EventGrid",
     "FindingCard",
     "NotesPanel",
+    "Pivot",
     "ScopeBar",
     "StoryPanel",
     "Timeline",
@@ -26,6 +28,7 @@ __all__ = [
     "events",
     "finding",
     "notes",
+    "pivot",
     "scope",
     "story",
     "timeline",

@@ -16,12 +16,12 @@ import traitlets
 from .. import export, schema
 from ..case import Case, Events, Scope
 from ..errors import ForensicsError, InputError
-from ..ingest import raw
 from ..search import COLUMNS, Table
 from ..search import events as search_events
 from ..text import plural, visible
 from . import _panel as panel
 from . import _words as words
+from ._record import record
 from ._scope import as_code
 
 if TYPE_CHECKING:
@@ -31,11 +31,8 @@ _HERE = Path(__file__).parent
 _PAGE = 100  # rows
 _STATIC = 20  # rows that stay where there is no kernel
 _SELECTED = 10_000  # ids that a selection may hold: more is no choice but a search
-_RECORD = 65_536  # bytes of a record that are shown; the command `raw` gives all
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FROZEN = ("time", "principal")
-# The record itself has the claims and the properties.
-_FACTS = tuple(name for name in schema.EVENT_NAMES if name not in {"identity_json", "properties_json"})
 _MEANING = {column.name: column.meaning for column in schema.EVENTS}
 
 
@@ -106,7 +103,7 @@ class EventGrid(anywidget.AnyWidget):
 
     def show_record(self, event_id: str) -> None:
         """Show a record as it stands in the evidence."""
-        self.record = self._record(event_id)
+        self.record = record(self._case, event_id)
 
     def select_all(self) -> None:
         """Select everything that was found."""
@@ -273,24 +270,6 @@ class EventGrid(anywidget.AnyWidget):
         columns = self._columns if set(self._columns) != set(COLUMNS) else None
         return panel.call("mf.search.events", self._source, *only, **given, equal=self._equal, columns=columns)
 
-    def _record(self, event_id: str) -> dict[str, Any]:
-        """Return a record in full: its columns, its place, its bytes."""
-        try:
-            row = search_events(self._case, columns=_FACTS, only=[event_id]).to_dict("records")
-            data, length = _first(raw(self._case, event_id), _RECORD)
-        except (ForensicsError, OSError) as problem:
-            return {"id": event_id, "problem": visible(str(problem))}
-        facts = [
-            [name, panel.said(value, 2_000)] for name, value in (row[0] if row else {}).items() if not _missing(value)
-        ]
-        place = f"{length:,} bytes" + (f", the first {_RECORD:,} shown" if length > _RECORD else "")
-        if row:
-            offset = "" if _missing(row[0]["source_offset"]) else f", from byte {row[0]['source_offset']:,}"
-            place = f"{visible(row[0]['source_file'])}, line {row[0]['source_line']:,}{offset}, {place}"
-        lines = data.decode("utf-8", "backslashreplace").splitlines()
-        return {"id": event_id, "facts": facts, "place": place, "raw": "\n".join(map(visible, lines)),
-                "code": f'b"".join(mf.ingest.raw(case, {event_id!r}))'}  # fmt: skip
-
     def _do(self, content: dict[str, Any]) -> None:
         """Do what a button asks for."""
         doings = {"all": self.select_all, "report": self.add_to_report, "copy": self._copy}
@@ -317,16 +296,3 @@ class EventGrid(anywidget.AnyWidget):
 def _width(text: str, cells: list[str]) -> int:
     longest = max([len(text) + 3, *map(len, cells)])
     return int(min(max(64, 7.4 * longest + 18), 300))
-
-
-def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT
-
-
-def _first(chunks: Iterable[bytes], most: int) -> tuple[bytes, int]:
-    """Return the first bytes of something long, and how long it is."""
-    kept, length = b"", 0
-    for chunk in chunks:
-        kept += chunk[: max(most - length, 0)]
-        length += len(chunk)
-    return kept, length

@@ -1,0 +1,349 @@
+"""Pivoting: everything that touches what was clicked, and on from there, with the trail kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import numpy as np
+import pandas as pd
+import traitlets
+
+from .. import analyse, engine, export, known, search
+from ..analyse import PIVOT_COLUMNS
+from ..case import microseconds
+from ..errors import ForensicsError, InputError
+from ..text import plural, visible
+from . import _panel as panel
+from . import _pivot_page as page
+from . import _words as words
+from ._record import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..case import Case
+
+_HERE = Path(__file__).parent
+_MATCHES = 12  # entities that a search offers at once
+_ROWS = 25
+_COLUMNS = ("time", "operation", "outcome", "http_status", "principal", "caller_ip", "key_name", "client", "hsm")
+# Columns of the table whose cells lead on, and the kind of what stands in them.
+_LEADS = {"operation": "operation", "principal": "principal", "caller_ip": "caller_ip", "key_name": "key",
+          "client": "client", "hsm": "hsm"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stop of the trail: what was asked about; nothing at its beginning."""
+
+    asked: Mapping[str, str]
+    kind: str
+    words: str
+
+
+def pivot(case: Case, **asked: str | None) -> Pivot:
+    """Panel to go from an identity to an address to a key and back: what touches it, when, from where, what is new.
+
+    Parameters
+    ----------
+    case
+        The case; what its scope leaves out is not looked at, and T0 says what is new.
+    asked
+        What to begin with, as `analyse.touching` takes it: ``caller_ip="192.0.2.1"``, say. Default: everything.
+
+    Returns
+    -------
+    The panel. `profile` is what is looked at; `selected` has the event_ids of the chosen rows, and can be observed.
+    """
+    return Pivot(case, **asked)
+
+
+class Pivot(anywidget.AnyWidget):
+    """What touches an entity; made by `pivot`."""
+
+    _esm = _HERE / "pivot.js"
+    _css = _HERE / "pivot.css"
+    search = traitlets.Unicode().tag(sync=True)
+    matches = traitlets.List(traitlets.Dict()).tag(sync=True)
+    view = traitlets.Dict().tag(sync=True)
+    rows = traitlets.Dict().tag(sync=True)
+    record = traitlets.Dict().tag(sync=True)
+    selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    message = traitlets.Unicode().tag(sync=True)
+    code = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, case: Case, **asked: str | None) -> None:
+        self._case = case
+        self.profile: analyse.Profile | None = None
+        self._events: Any = None
+        self._trail = [Stop({}, "", "Everything")]
+        super().__init__()
+        self._open()
+        given = {name: value for name, value in asked.items() if value is not None}
+        if given:
+            analyse.touching(self._session, **given)  # says so, if it can't be asked about
+            self._trail.append(_stop(given))
+        self._show()
+        self.observe(lambda change: self._match(change["new"]), "search")
+        self.on_msg(lambda _widget, content, _buffers: self._hear(content))
+        panel.watch(case, self)
+
+    @property
+    def trail(self) -> list[Mapping[str, str]]:
+        """What was asked about, stop by stop; empty at the beginning."""
+        return [stop.asked for stop in self._trail]
+
+    def go(self, **asked: str) -> None:
+        """Ask about something else; the trail grows by it.
+
+        Raises
+        ------
+        InputError
+            Nothing was asked about, or something that can't be.
+        """
+        analyse.touching(self._session, **asked)
+        if asked != self._trail[-1].asked:
+            self._trail.append(_stop(asked))
+            self._show()
+
+    def back(self, stops: int = 1) -> None:
+        """Go back along the trail."""
+        if stops > 0 and len(self._trail) > 1:
+            del self._trail[max(len(self._trail) - stops, 1) :]
+            self._show()
+
+    def pin(self, title: str = "") -> str:
+        """Bookmark the chosen rows in the case's notes; return the id of the note.
+
+        Raises
+        ------
+        InputError
+            No rows are chosen.
+        """
+        if not self.selected:
+            raise InputError("no rows are chosen. Hint: tick rows of the table below, then pin them.")
+        note = self._case.notes.bookmark(
+            self.selected, title or f"Pivot: {' › '.join(stop.words for stop in self._trail)}"
+        )
+        self._said(f"Pinned {plural(len(self.selected), 'record')}.")
+        return note
+
+    def add_to_report(self) -> str:
+        """Keep what is looked at as a view, for the report; return the id of the note.
+
+        Raises
+        ------
+        InputError
+            Nothing is asked about yet.
+        """
+        stop = self._trail[-1]
+        if not stop.asked:
+            raise InputError("nothing is asked about yet. Hint: choose an identity, an address or a key first.")
+        asked = {**stop.asked, "scope": panel.scope_as_json(self._scope)}
+        digest = export.digest_of(analyse.met(self._case.scoped, **stop.asked))
+        note = self._case.notes.view(stop.words, "analyse.met", asked, digest)
+        self._said("Added to the report.")
+        return note
+
+    def case_changed(self, what: str) -> None:
+        """Follow the scope and T0 of the case."""
+        if what == "scope":
+            self._session.close()
+            self._open()
+            self._show()
+        elif self._case.t0 != self._since:
+            self._show()
+
+    def close(self) -> None:
+        """Let go of what is held open."""
+        self._session.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"Pivot on {visible(self._trail[-1].words)}, {plural(self.rows.get('found', 0), 'event')}."
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, about = super()._repr_mimebundle_(**options) or ({}, {})
+        return {**data, **panel.without_kernel(self._static(), repr(self))}, about
+
+    def _open(self) -> None:
+        """Hold what a page needs of the events of the scope, and every value there is."""
+        self._scope = self._case.scope
+        self._session = engine.Session(self._case.scoped, columns=PIVOT_COLUMNS)
+        self._known = analyse.entities(self._session)
+        index = pd.MultiIndex.from_frame(self._known[["kind", "value", "hsm"]].fillna("").astype(str))
+        self._ids = pd.Series(np.arange(len(index)), index)
+        self._labels = known.labels(self._case)
+        labels = [
+            page.label(self._labels, kind, value)
+            for kind, value in zip(self._known["kind"], self._known["value"], strict=True)
+        ]
+        self._said_of = (
+            self._known["value"].fillna("") + "\n" + pd.Series(labels, dtype="string[pyarrow]")
+        ).str.lower()
+
+    def _id(self, kind: str, value: Any, hsm: Any = None) -> int:
+        return int(self._ids.get((kind, "" if pd.isna(value) else str(value), "" if pd.isna(hsm) else str(hsm)), -1))
+
+    def _ids_of(self, frame: pd.DataFrame) -> pd.Series[int]:
+        keys = frame[["kind", "value", "hsm"]].fillna("").astype(str)
+        return pd.Series(self._ids.reindex(pd.MultiIndex.from_frame(keys)).to_numpy(), frame.index)
+
+    def _show(self) -> None:
+        """Make the page of the last stop."""
+        stop, self._since = self._trail[-1], self._case.t0
+        self.selected, self.record, self.message = [], {}, ""
+        made = self._page(stop)
+        self.code = self._as_code(stop.asked)
+        self.view = made | {
+            "number": int(self.view.get("number", 0)) + 1, "kind": page.KINDS.get(stop.kind, ("",))[0],
+            "value": visible(stop.words), "label": self._label(stop), "scope": self._scope.in_words(),
+            "t0": panel.clock(self._since) if self._since else "", "trail": [visible(one.words, limit=60) for one in self._trail],
+        }  # fmt: skip
+        self._turn(0)
+
+    def _page(self, stop: Stop) -> dict[str, Any]:
+        micros = microseconds(self._since) if self._since else None
+        if not stop.asked:
+            self.profile, self._events = None, self._session
+            quarters = engine.query(self._session, "quarters", since=micros)
+            every = self._known.assign(is_new=self._known["first_time"] >= self._since if self._since else False)
+            return {
+                "facts": [("events", f"{int(quarters['events'].sum()):,}")], "strip": page.strip(quarters, micros),
+                "weeks": [], "departures": [], "denials": [],
+                "lists": page.lists(every, self._ids_of(every), self._labels, {}),
+            }  # fmt: skip
+        zone = self._case.display_zone
+        found = analyse.profile(self._session, since=self._since, zone=zone, known=self._known, **stop.asked)
+        self.profile, self._events = found, found.events
+        return {
+            "facts": page.facts(found, zone), "strip": page.strip(found.quarters, micros), "weeks": page.weeks(found),
+            "lists": page.lists(found.met, self._ids_of(found.met), self._labels, stop.asked),
+            "departures": page.departures(found, self._ids_of(found.departures), self._labels),
+            "denials": page.denials(found),
+        }  # fmt: skip
+
+    def _turn(self, start: int, between: tuple[int, int] | None = None) -> None:
+        """Show other rows: from the one that *start* come before, of a stretch of time or of all."""
+        frame, count = search.page(self._events, start, _ROWS, columns=_COLUMNS, between=between)
+        zone = self._case.display_zone
+        self.rows = {
+            "start": start, "size": _ROWS, "found": count, "between": between and [between[0] // 1000, between[1] // 1000],
+            "heads": ["time (UTC)", *([f"time ({zone})"] if zone else []), *(name.replace("_", " ") for name in _COLUMNS[1:])],
+            "rows": [{"id": row["event_id"], "cells": self._cells(row, zone)} for row in frame.to_dict("records")],
+        }  # fmt: skip
+
+    def _cells(self, row: dict[Any, Any], zone: str | None) -> list[list[Any]]:
+        """Text of each cell, and the id of the entity that it leads to."""
+        local = [[panel.clock(row["time"].tz_convert(zone)), -1]] if zone else []
+        return [[panel.said(row["time"]), -1], *local, *(
+            [panel.said(row[name], 80), self._id(_LEADS[name], row[name], row["hsm"] if name == "key_name" else None)
+             if name in _LEADS else -1]
+            for name in _COLUMNS[1:]
+        )]  # fmt: skip
+
+    def _match(self, text: str) -> None:
+        """Offer entities in whose value or label the words occur; what is no value of the log but can be asked about too."""
+        typed = text.strip()
+        if not typed:
+            self.matches = []
+            return
+        found = self._known[self._known["value"].notna() & self._said_of.str.contains(typed.lower(), regex=False)]
+        exact = found["value"].str.lower() == typed.lower()
+        order = found.assign(exact=exact).sort_values(["exact", "events"], ascending=False, kind="stable")
+        offered = [self._offer(int(str(row.Index)), row) for row in order.head(_MATCHES).itertuples()]
+        more = (
+            [{"id": -1, "value": f"{len(found):,} found, {_MATCHES} shown", "kind": ""}]
+            if len(found) > _MATCHES
+            else []
+        )
+        self.matches = [*self._other(typed), *offered, *more]
+
+    def _offer(self, number: int, row: Any) -> dict[str, Any]:
+        hsm = f" · {panel.said(row.hsm)}" if row.kind == "key" else ""
+        return {
+            "id": number, "kind": page.KINDS[row.kind][0], "value": visible(row.value, limit=80) + hsm,
+            "label": page.label(self._labels, row.kind, row.value), "events": f"{row.events:,}",
+        }  # fmt: skip
+
+    def _other(self, typed: str) -> list[dict[str, Any]]:
+        """A network, or a correlation id: too many to be listed, and asked about as typed."""
+        asked = {"caller_ip": typed} if _is_network(typed) else {"correlation_id": typed}
+        count = search.page(analyse.touching(self._session, **asked), 0, 0)[1]
+        return [] if not count else [
+            {"id": -2, "kind": "Network" if "caller_ip" in asked else "Correlation id", "value": visible(typed), "label": "",
+             "events": f"{count:,}"}
+        ]  # fmt: skip
+
+    def _hear(self, content: dict[str, Any]) -> None:
+        """Do what was pressed; what can't be done says why."""
+        doings: dict[str, Callable[[], object]] = {
+            "pivot": lambda: self._pivot(int(content.get("id", -1))), "back": lambda: self.back(int(content.get("stops", 1))),
+            "rows": lambda: self._asked_rows(content), "open": lambda: self._opened(str(content.get("id"))),
+            "pin": self.pin, "report": self.add_to_report,
+        }  # fmt: skip
+        try:
+            if doing := doings.get(str(content.get("do"))):
+                doing()
+        except (ForensicsError, ValueError, TypeError) as problem:
+            self.message = visible(str(problem))
+
+    def _pivot(self, number: int) -> None:
+        if number == -2:
+            typed = self.search.strip()
+            self.go(**({"caller_ip": typed} if _is_network(typed) else {"correlation_id": typed}))
+        elif 0 <= number < len(self._known):
+            row = self._known.iloc[number]
+            self.go(
+                **{str(row["kind"]): str(row["value"])}, **({"hsm": str(row["hsm"])} if pd.notna(row["hsm"]) else {})
+            )
+
+    def _asked_rows(self, content: dict[str, Any]) -> None:
+        between = content.get("between")
+        stretch = (int(between[0]) * 1000, int(between[1]) * 1000) if between else None
+        self._turn(max(int(content.get("start", 0)), 0), stretch)
+
+    def _opened(self, event_id: str) -> None:
+        self.record = record(self._case, event_id)
+
+    def _said(self, text: str) -> None:
+        self.message = text
+        panel.tell(self._case, "notes", self)
+
+    def _label(self, stop: Stop) -> str:
+        return page.label(self._labels, stop.kind, stop.asked[stop.kind]) if stop.asked else ""
+
+    def _as_code(self, asked: Mapping[str, str]) -> str:
+        events = "case" if self._scope.is_whole else "case.scoped"
+        given = {"since": self._since, "zone": self._case.display_zone} if not self._scope.is_whole else {}
+        if not asked:
+            return panel.call("mf.analyse.entities", events)
+        return panel.call("mf.analyse.profile", events, **asked, **given)
+
+    def _static(self) -> str:
+        head = words.table([(label, text) for label, text in self.view["facts"]])
+        blocks = []
+        for one in self.view["lists"]:
+            shown = one["rows"][:5]
+            cells = [(row["value"] or "none", row["label"], f"{row['events']:,}", row["first"]) for row in shown]
+            table = panel.rows_of_html((one["title"], "label", "events", "first seen (UTC)"), cells)
+            blocks.append(words.paragraph(f"{len(shown):,} of {one['total']:,}:") + table)
+        name = words.paragraph(f"{self.view['kind']} {self.view['value']} {self.view['label']}".strip())
+        return f"{name}{head}{''.join(blocks)}{panel.code(self.code)}"
+
+
+def _stop(asked: Mapping[str, str]) -> Stop:
+    kind = next((name for name in asked if name != "hsm"), "hsm")
+    hsm = f" · {asked['hsm']}" if "hsm" in asked and kind != "hsm" else ""
+    return Stop(dict(asked), kind, asked[kind] + hsm)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        return ip_network(text, strict=False).num_addresses >= 1
+    except ValueError:
+        return False

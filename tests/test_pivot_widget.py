@@ -1,0 +1,276 @@
+"""The pivot panel without a browser: what the kernel answers to a click, a search, a tick."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+
+import pytest
+from building import SAMPLES
+
+from mhsm_forensics import analyse, views, widgets
+from mhsm_forensics.case import Scope, open_case
+from mhsm_forensics.errors import InputError
+from mhsm_forensics.ingest import add
+
+TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
+ATTACKER = TRUTH["attacker"]
+ADDRESS = ATTACKER["addresses"][0]
+T0 = datetime.fromisoformat(TRUTH["t0"])
+
+# Of traitlets and of Jupyter's own packages.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def known(incident, tmp_path_factory):
+    """The incident with what stands around it, and with a second time zone."""
+    folder = tmp_path_factory.mktemp("known") / "case"
+    shutil.copytree(incident.path, folder)
+    about = json.loads((folder / "case.json").read_text())
+    (folder / "case.json").write_text(json.dumps(about | {"display_zone": "Europe/Amsterdam"}))
+    add(open_case(folder), [SAMPLES / "incident" / "context"])
+    return folder
+
+
+@pytest.fixture
+def case(known, tmp_path):
+    """A copy, to write in."""
+    shutil.copytree(known, tmp_path / "case", ignore=shutil.ignore_patterns("evidence"))
+    (tmp_path / "case" / "evidence").symlink_to(known / "evidence")
+    return open_case(tmp_path / "case")
+
+
+@pytest.fixture
+def panel(case):
+    made = widgets.pivot(case)
+    yield made
+    made.close()
+
+
+def press(panel, what, **more):
+    """What a page sends when something is pressed."""
+    panel._handle_custom_msg({"do": what, **more}, [])
+
+
+def list_of(panel, kind):
+    return next(one for one in panel.view["lists"] if one["kind"] == kind)
+
+
+def click(panel, kind, value):
+    press(panel, "pivot", id=next(row["id"] for row in list_of(panel, kind)["rows"] if row["value"] == value))
+
+
+def test_it_begins_with_everything(panel, case):
+    assert panel.trail == [{}]
+    assert panel.rows["found"] == len(case.events)
+    assert {one["kind"] for one in panel.view["lists"]} >= {
+        "principal",
+        "caller_ip",
+        "key",
+        "operation",
+        "client",
+        "hsm",
+    }
+
+
+def test_from_an_address_to_an_identity_to_a_key_and_back(panel, case):
+    click(panel, "caller_ip", ADDRESS)
+    click(panel, "principal", ATTACKER["object_id"])
+    key = list_of(panel, "key")["rows"][0]
+    press(panel, "pivot", id=key["id"])
+
+    assert [*panel.trail][1:3] == [{"caller_ip": ADDRESS}, {"principal": ATTACKER["object_id"]}]
+    assert panel.trail[3] == {"key": key["value"], "hsm": key["hsm"]}
+    assert panel.rows["found"] == len(analyse.rows(analyse.touching(case, **panel.trail[3])))
+
+    press(panel, "back")
+    assert panel.view["value"] == ATTACKER["object_id"]
+    press(panel, "back", stops=2)
+    assert panel.trail == [{}]
+    press(panel, "back")
+    assert panel.trail == [{}]
+
+
+def test_every_count_of_a_page_is_that_of_the_function_it_names(panel, case):
+    panel.go(principal=ATTACKER["object_id"])
+    found = eval(panel.code, {"mf": __import__("mhsm_forensics"), "case": case})
+
+    told = {
+        (one["kind"], row["value"], row["hsm"]): row["events"] for one in panel.view["lists"] for row in one["rows"]
+    }
+    known = found.met[found.met["value"].fillna("").str.len() <= 48].fillna({"value": "", "hsm": ""})
+    assert (
+        told.items()
+        >= {
+            (row.kind, row.value, row.hsm): row.events
+            for row in known.itertuples()
+            if row.kind in {"caller_ip", "key", "operation"}
+        }.items()
+    )
+    assert sum(events for events, _ in panel.view["strip"]["bins"]) == len(found.rows()) == panel.rows["found"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind", "asked"),
+    [
+        (ADDRESS, "Address", {"caller_ip": ADDRESS}),
+        (ATTACKER["object_id"][:8], "Identity", {"principal": ATTACKER["object_id"]}),
+        ("198.51.100.0/24", "Network", {"caller_ip": "198.51.100.0/24"}),
+        ("keypurge", "Operation", {"operation": "KeyPurge"}),
+        ("svc-deploy", "Identity", {"principal": ATTACKER["object_id"]}),  # the roster's name for it
+    ],
+)
+def test_a_search_offers_what_was_meant(panel, typed, kind, asked):
+    panel.search = typed
+    offered = next(one for one in panel.matches if one["kind"] == kind)
+    press(panel, "pivot", id=offered["id"])
+
+    assert panel.trail[-1] == asked
+    assert panel.rows["found"] > 0
+
+
+def test_a_correlation_id_is_asked_about_as_typed(panel, case):
+    one = case.events.df(["correlation_id"])["correlation_id"].dropna().iloc[0]
+
+    panel.search = one
+
+    assert [match["kind"] for match in panel.matches] == ["Correlation id"]
+
+
+def test_a_search_says_how_many_it_found(panel):
+    panel.search = "k"
+
+    assert panel.matches[-1]["value"].endswith("12 shown")
+
+
+@pytest.mark.parametrize("typed", ["'; DROP TABLE events; --", "%", "\0", '"', "*", "a" * 5000, "0/0"])
+def test_a_hostile_search_breaks_nothing(panel, typed):
+    panel.search = typed
+    press(panel, "pivot", id=-2)
+    press(panel, "pivot", id=10**9)
+
+    panel.search = ADDRESS
+    assert panel.matches
+
+
+def test_a_label_stands_beside_the_id_and_not_in_its_place(panel):
+    panel.go(principal=ATTACKER["object_id"])
+
+    assert panel.view["value"] == ATTACKER["object_id"]
+    assert "svc-deploy" in panel.view["label"]
+
+
+def test_what_begins_at_t0_is_new_once_t0_is_set(panel, case):
+    panel.go(principal=ATTACKER["object_id"])
+    assert not any(row["new"] for row in list_of(panel, "caller_ip")["rows"])
+
+    widgets.notes(case)
+    case.notes.t0(T0, "first use from outside")
+    panel.case_changed("notes")
+
+    new = {row["value"] for row in list_of(panel, "caller_ip")["rows"] if row["new"]}
+    assert new == set(ATTACKER["addresses"])
+    assert "hour" in {row["kind"] for row in panel.view["departures"]}
+
+
+def test_hours_are_told_by_both_clocks(panel):
+    panel.go(caller_ip=ADDRESS)
+
+    assert [week["zone"] for week in panel.view["weeks"]] == ["UTC", "Europe/Amsterdam"]
+    assert panel.rows["heads"][:2] == ["time (UTC)", "time (Europe/Amsterdam)"]
+
+
+def test_a_stretch_of_the_strip_narrows_the_rows(panel):
+    panel.go(principal=ATTACKER["object_id"])
+    strip = panel.view["strip"]
+    place = max(range(len(strip["bins"])), key=lambda one: strip["bins"][one][0])
+    start = strip["start"] + place * strip["step"]
+
+    press(panel, "rows", start=0, between=[start, start + strip["step"]])
+
+    assert panel.rows["found"] == strip["bins"][place][0]
+
+
+def test_pages_of_rows_add_up(panel):
+    panel.go(caller_ip=ADDRESS)
+    seen = []
+    for start in range(0, panel.rows["found"], panel.rows["size"]):
+        press(panel, "rows", start=start)
+        seen += [row["id"] for row in panel.rows["rows"]]
+
+    assert len(set(seen)) == panel.rows["found"]
+
+
+def test_ticked_rows_are_pinned_to_the_notes(panel, case):
+    panel.go(caller_ip=ADDRESS)
+    panel.selected = [row["id"] for row in panel.rows["rows"][:2]]
+    press(panel, "pin")
+
+    note = case.notes.df("bookmark").iloc[0]
+    assert list(note["about"]) == panel.selected
+    assert ADDRESS in note["text"]
+    assert panel.message == "Pinned 2 records."
+
+
+def test_nothing_ticked_is_a_clear_line(panel):
+    press(panel, "pin")
+
+    assert "Hint" in panel.message
+
+
+def test_a_profile_in_the_report_answers_the_same_again(panel, case):
+    panel.go(caller_ip=ADDRESS)
+    press(panel, "report")
+
+    (view,) = views.saved(case)
+    assert view.same, view.problem
+    assert view.question == "analyse.met"
+
+
+def test_another_scope_is_followed(panel, case):
+    panel.go(caller_ip=ADDRESS)
+    before = panel.rows["found"]
+
+    case.look_at(Scope(start=T0, operations=("KeyUnwrap",)))
+    panel.case_changed("scope")
+
+    assert 0 < panel.rows["found"] < before
+    assert "KeyUnwrap" in panel.view["scope"]
+
+
+def test_a_record_opens_as_it_stands_in_the_evidence(panel):
+    press(panel, "open", id=panel.rows["rows"][0]["id"])
+
+    assert panel.record["raw"].startswith("{")
+
+
+def test_it_can_begin_where_asked_and_refuses_what_can_not_be_asked(case):
+    assert widgets.pivot(case, caller_ip=ADDRESS).trail[-1] == {"caller_ip": ADDRESS}
+    with pytest.raises(InputError, match="can't be asked about"):
+        widgets.pivot(case, colour="red")
+
+
+def test_hostile_text_is_shown_and_not_obeyed(case, monkeypatch):
+    evil = "<img src=x onerror=alert(1)>\u202e"
+    frame = case.events.df().head(3).assign(principal=evil, client=evil, object_id=None)
+    monkeypatch.setattr(type(case), "scoped", property(lambda _: frame))
+
+    page = widgets.pivot(case, principal=evil)._repr_mimebundle_()[0]["text/html"]
+
+    assert "<img" not in page
+    assert "⟨U+202E⟩" in page
+
+
+def test_without_a_kernel_there_is_a_table(panel):
+    data, _ = panel._repr_mimebundle_()
+
+    assert "Addresses" in data["text/html"]
+    assert "Run this cell" in data["text/plain"]
+
+
+def test_no_event_at_all_is_a_page_too(case):
+    case.look_at(Scope(start=datetime(2030, 1, 1, tzinfo=UTC)))
+
+    assert widgets.pivot(case).rows["found"] == 0
