@@ -33,6 +33,7 @@ bench: setup
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/collect.py
 	$(BIN)/python benchmarks/widgets.py
+	$(BIN)/python benchmarks/pivot.py
 
 docs: setup
 	$(BIN)/python tests/test_docs.py

@@ -27,17 +27,9 @@ if TYPE_CHECKING:
     from .case import Case
 
 __all__ = [
-    "Labels",
-    "Networks",
-    "addresses",
-    "callers",
-    "identities",
-    "labels",
-    "places",
-    "places_path",
-    "roles",
+    "Labels", "Networks", "addresses", "callers", "identities", "labels", "place_in_words", "places", "places_path", "roles",
     "scope",
-]
+]  # fmt: skip
 
 _FIRST_PARTY: Final = "first_party_application"
 _IDENTITIES: Final = (
@@ -47,6 +39,7 @@ _ADDRESSES: Final = (
     "caller_ip", "address_class", "label", "network", "country", "city", "asn", "as_org", "source", "event_ids",
 )  # fmt: skip
 Row = dict[str, Any]
+_LABELLED: Final = ("principal", "object_id", "caller_ip", "token_ip")
 _ADDRESS_KINDS: Final = {"caller_ip", "token_ip", "address"}
 _CALLERS: Final = "SELECT DISTINCT caller_ip FROM events WHERE caller_ip IS NOT NULL ORDER BY caller_ip"
 
@@ -310,6 +303,25 @@ class Labels:
         text = str(value)
         label = self._of_address(text) if kind in _ADDRESS_KINDS else self.names.get(text.lower(), "")
         return "" if label == text else label
+
+    def beside(self, frame: pd.DataFrame, **kinds: str) -> pd.DataFrame:
+        """Frame, for a chart, whose ids and addresses have their label before them: ``svc-deploy · df5edf54-…``.
+
+        Parameters
+        ----------
+        frame
+            Any frame of `analyse`.
+        kinds
+            Columns and the kind of their values; default ``principal``, ``object_id``, ``caller_ip``, ``token_ip``, as far as
+            the frame has them.
+        """
+        wanted = kinds or {name: name for name in _LABELLED if name in frame}
+        return frame.assign(**{name: self._named(frame[name], kind) for name, kind in wanted.items()})
+
+    def _named(self, values: pd.Series[str], kind: str) -> pd.Series[str]:
+        labels = {value: self.of(kind, value) for value in values.dropna().unique()}
+        names = {value: f"{label} · {value}" if label else value for value, label in labels.items()}
+        return values.map(names).astype("string[pyarrow]")
 
     def _of_address(self, address: str) -> str:
         told = [entry.label or entry.address_class or "" for entry in self.networks.find(address)]

@@ -11,6 +11,7 @@ import shutil
 from datetime import UTC, datetime
 from importlib import resources
 
+import pandas as pd
 import pytest
 from building import SAMPLES
 
@@ -205,3 +206,18 @@ def test_the_terminal_shows_labels_beside_principals(listed, capsys):
     printed = capsys.readouterr().out
     assert f"{DEPLOY}  svc-deploy" in printed
     assert "users.csv (3 identities)" in printed
+
+
+def test_a_chart_names_who_the_lists_know_and_keeps_the_id(tmp_path):
+    who = "0f0e0d0c-0b0a-4908-8706-050403020100"
+    (tmp_path / "users.csv").write_text(f"id,displayName,userPrincipalName\n{who},Anna,anna@contoso.example\n")
+    labels = known.labels(mf.add(mf.create_case(tmp_path / "case"), [tmp_path / "users.csv"]).case)
+    frame = pd.DataFrame({"principal": [who, "ben", None], "events": [1, 2, 3]}).astype(
+        {"principal": "string[pyarrow]"}
+    )
+
+    named = labels.beside(frame)
+
+    assert named["principal"].isna().tolist() == [False, False, True]
+    assert named["principal"].dropna().tolist() == [f"Anna · {who}", "ben"]
+    assert labels.beside(frame.rename(columns={"principal": "lane"}), lane="principal")["lane"][0] == f"Anna · {who}"

@@ -133,10 +133,10 @@ def _orientation(found: Answers, writer: Writer) -> Section:
     figure = picture(
         "timeline",
         lambda theme: plot.timeline(
-            found.timeline,
-            moments=found.moments,
+            found.labels.beside(found.timeline, lane="principal"),
+            moments=found.labels.beside(found.moments),
             gaps=found.gaps,
-            sessions=found.sessions,
+            sessions=found.labels.beside(found.sessions),
             t0=found.case.t0,
             theme=theme,
             zone=writer.zone,
@@ -161,7 +161,7 @@ def _timeline(found: Answers, writer: Writer) -> Section:
     others = found.moments.drop(incident.index)
     figure = picture(
         "moments",
-        lambda theme: plot.moments(incident, gaps=found.gaps, theme=theme, zone=writer.zone),
+        lambda theme: plot.moments(found.labels.beside(incident), gaps=found.gaps, theme=theme, zone=writer.zone),
         label="Row per operation, mark per run of the same act: filled when done, hollow when refused.",
         caption="Acts that belong to a finding. Read calls and key use are not in this figure.",
     )
@@ -174,14 +174,14 @@ def _identities(found: Answers, writer: Writer) -> Section:
     since = "" if found.since is None else f" New: first seen at or after {writer.said(found.since)}."
     matrix = picture(
         "pairs",
-        lambda theme: plot.first_seen_pairs(found.pairs, theme=theme, zone=writer.zone),
+        lambda theme: plot.first_seen_pairs(found.labels.beside(found.pairs), theme=theme, zone=writer.zone),
         label="Matrix of identities and addresses with the number of events of each pair.",
         caption=f"One identity with one address is the usual case.{since}",
         table=tables.pairs(found, writer),
     )
     spans = picture(
         "sessions",
-        lambda theme: plot.sessions(found.sessions, theme=theme, zone=writer.zone),
+        lambda theme: plot.sessions(found.labels.beside(found.sessions), theme=theme, zone=writer.zone),
         label="Row per identity and address with a bar per session.",
         caption="A session ends with a pause that does not fit the identity's own cadence: 30 minutes to four hours.",
         table=tables.sessions(found, writer),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from .. import export
+from .. import export, known
 from ..errors import ForensicsError, InputError
 from ..text import plural
 from . import _panel as panel
@@ -59,6 +59,7 @@ class FindingCard(panel.Panel):
         if finding_id is not None and finding_id not in set(findings["finding_id"]):
             raise InputError(f"{finding_id!r}: no such finding. Hint: findings['finding_id'] lists them.")
         self._case, self._findings = case, findings
+        self._labels = known.labels(case)
         self.grid: EventGrid | None = None
         named = [
             (f"{row.finding_id} {_marked(row.severity)}: {panel.said(row.title, 64)}", row.finding_id)
@@ -180,7 +181,8 @@ class FindingCard(panel.Panel):
             ("why", row["why"]), ("may be innocent", row["benign"]), ("next step", row["next_step"]),
             ("confidence", row["confidence"]),
             ("when (UTC)", f"{panel.said(row['first_time'])} – {panel.said(row['last_time'])}"),
-            ("who", panel.said(row["principal"])), ("from", panel.said(row["caller_ip"])),
+            ("who", panel.labelled(self._labels, "principal", row["principal"])),
+            ("from", panel.labelled(self._labels, "caller_ip", row["caller_ip"])),
             ("managed HSM", panel.said(row["hsm"])),
             ("keys", ", ".join(keys[:10]) + (f" … {len(keys):,} in all" if len(keys) > 10 else "")),
             ("ATT&CK", ", ".join(row["techniques"])), ("events", f"{row['events']:,}"), ("rule", row["rule_id"]),

@@ -13,7 +13,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from .. import export, schema
+from .. import export, known, schema
 from ..case import Case, Events, Scope
 from ..errors import ForensicsError, InputError
 from ..search import COLUMNS, Table
@@ -84,6 +84,7 @@ class EventGrid(anywidget.AnyWidget):
         self._found = 0
         self._only = None if only is None else list(only)
         self._zone = ZoneInfo(case.display_zone) if case.display_zone else None
+        self._labels = known.labels(case)
         self._asked: tuple[Any, ...] | None = None
         self._answering = False
         chosen = [name for name in COLUMNS if name not in _FROZEN]
@@ -224,7 +225,11 @@ class EventGrid(anywidget.AnyWidget):
         frame = self._table.page(start, _PAGE, columns)
         tags = self._case.notes.tags()
         rows = [
-            {"id": event_id, "tags": ", ".join(map(visible, tags.get(event_id, ()))), "cells": self._cells(values)}
+            {
+                "id": event_id,
+                "tags": ", ".join(map(visible, tags.get(event_id, ()))),
+                "cells": self._cells(columns, values),
+            }
             for event_id, *values in frame[["event_id", *columns]].itertuples(index=False, name=None)
         ]
         heads = self._heads(columns, rows)
@@ -233,8 +238,9 @@ class EventGrid(anywidget.AnyWidget):
         self.code = self._as_code()
         self._count()
 
-    def _cells(self, values: list[Any]) -> list[str]:
-        moment, *rest = map(panel.said, values)
+    def _cells(self, columns: list[str], values: list[Any]) -> list[str]:
+        """Text of each cell; ids and addresses with what the lists in the case say of them."""
+        moment, *rest = (panel.labelled(self._labels, name, value) for name, value in zip(columns, values, strict=True))
         other = [panel.clock(values[0].astimezone(self._zone))] if self._zone else []
         return [moment, *other, *rest]
 

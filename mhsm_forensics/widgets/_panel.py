@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..case import Case, Scope
+    from ..known import Labels
 
     What = Literal["scope", "notes"]
 
+LABELLED = ("principal", "object_id", "app_id", "caller_ip", "token_ip")
 _SHORT = 24  # characters of a cell that are not broken into lines
 _WRITTEN = 20  # ids that a line of code may hold
 MARKS = {"critical": "◆◆", "high": "◆", "medium": "▲", "low": "●", "info": "○"}  # told apart without colour
@@ -123,6 +125,12 @@ def said(value: object, limit: int = 200) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return visible(value, limit=limit)
+
+
+def labelled(labels: Labels, kind: str, value: object, limit: int = 200) -> str:
+    """Return a value as a reader sees it, and beside an id or an address what the lists in the case say of it."""
+    label = visible(labels.of(kind, value), limit=80) if kind in LABELLED else ""
+    return said(value, limit) + (f" · {label}" if label else "")
 
 
 def clock(moment: datetime) -> str:

@@ -23,7 +23,6 @@ KINDS: Final = {
     "token_id": ("Token", "Tokens"), "correlation_id": ("Correlation id", "Correlation ids"),
 }  # fmt: skip
 _LISTED: Final = ("principal", "caller_ip", "key", "operation", "client", "hsm", "token_ip", "object_id", "token_id")
-_LABELLED: Final = ("principal", "object_id", "caller_ip", "token_ip")
 _EACH: Final = 30  # values of a list that cross the wire from its head, and as many from its tail
 _BINS: Final = 96
 _STEPS: Final = (900, 3600, 2 * 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)  # seconds of a bin
@@ -59,7 +58,7 @@ def _value(row: dict[Any, Any], labels: Labels) -> dict[str, Any]:
 
 def label(labels: Labels, kind: str, value: Any) -> str:
     """What the lists in the case say of an identity or an address; nothing of any other kind."""
-    return visible(labels.of(kind, value), limit=120) if kind in _LABELLED else ""
+    return visible(labels.of(kind, value), limit=120) if kind in panel.LABELLED else ""
 
 
 def facts(found: Profile, zone: str | None) -> list[tuple[str, str]]:

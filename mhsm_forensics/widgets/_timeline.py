@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from .. import analyse, export, ingest
+from .. import analyse, export, ingest, known
 from ..case import Scope, microseconds
 from ..errors import ForensicsError
 from ..plot._style import GROUPS, THEMES
@@ -86,6 +86,7 @@ class Timeline(anywidget.AnyWidget):
 
     def __init__(self, case: Case, *, by: str = "principal", intervals: pd.DataFrame | None = None) -> None:
         self._case, self._intervals, self._width = case, intervals, _WIDTH
+        self._labels = known.labels(case)
         self._request: int | None = None
         self._points: Points | None = None
         self._scope: Scope | None = None
@@ -202,7 +203,7 @@ class Timeline(anywidget.AnyWidget):
         """Inert names of the lanes."""
         none = LANES_OF[self.by][2]
         return [
-            f"{lane.summed:,} more" if lane.summed else visible(lane.name, limit=200) or none
+            f"{lane.summed:,} more" if lane.summed else panel.labelled(self._labels, self.by, lane.name) or none
             for lane in self._held.lanes
         ]
 
