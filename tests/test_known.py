@@ -221,3 +221,13 @@ def test_a_chart_names_who_the_lists_know_and_keeps_the_id(tmp_path):
     assert named["principal"].isna().tolist() == [False, False, True]
     assert named["principal"].dropna().tolist() == [f"Anna · {who}", "ben"]
     assert labels.beside(frame.rename(columns={"principal": "lane"}), lane="principal")["lane"][0] == f"Anna · {who}"
+
+
+def test_a_story_names_who_the_lists_know(incident, tmp_path):
+    case = mf.add(mf.create_case(tmp_path / "case"), [SAMPLES / "incident" / "context"]).case
+
+    told = mf.analyse.story(incident.events, labels=known.labels(case))
+
+    headings = told["heading"].dropna()
+    assert headings.str.contains("svc-deploy · df5edf54-f331-46cf-baa6-0157746b7a4f from").any()
+    assert told["principal"].eq("df5edf54-f331-46cf-baa6-0157746b7a4f").any()

@@ -14,6 +14,8 @@ from ._sessions import sessions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..known import Labels
+
 _ALIKE: Final = ["routine", "chapter", "principal", "caller_ip", "hsm", "operation"]
 _OUTCOMES: Final = {
     "success": "succeeded", "accepted": "accepted", "denied": "denied", "failure": "failed", "unknown": "of unknown outcome",
@@ -23,7 +25,9 @@ _COLUMNS: Final = ("start", "end", "kind", "chapter", "heading", "line", "severi
                    "caller_ip", "operation", "events", "event_ids")  # fmt: skip
 
 
-def story(events: Any, findings: pd.DataFrame | None = None, *, gaps: pd.DataFrame | None = None) -> pd.DataFrame:
+def story(
+    events: Any, findings: pd.DataFrame | None = None, *, gaps: pd.DataFrame | None = None, labels: Labels | None = None
+) -> pd.DataFrame:
     """Tell what happened, line by line: the acts that change, export or destroy, in the sessions they belong to.
 
     Parameters
@@ -35,6 +39,8 @@ def story(events: Any, findings: pd.DataFrame | None = None, *, gaps: pd.DataFra
         findings call routine is told once, as routine, and not night by night.
     gaps
         `gaps`, where it was asked for already.
+    labels
+        `known.labels`: what the lists in the case say of an identity or an address stands before it in the words.
 
     Returns
     -------
@@ -51,7 +57,7 @@ def story(events: Any, findings: pd.DataFrame | None = None, *, gaps: pd.DataFra
     >>> story(example())["line"].to_list()
     ['11:00 KeyDelete 1 key (kek1) on hsm1, denied']
     """
-    acts, chapters = moments(events), _chapters(sessions(events))
+    acts, chapters = _named(moments(events), labels), _named(_chapters(sessions(events)), labels)
     usual = _routine(findings)
     acts = acts.assign(routine=[usual.issuperset(ids) for ids in acts["event_ids"]])
     acts = acts.assign(chapter=pd.array(_chapter_of(acts, chapters), dtype="Int64"))
@@ -100,9 +106,15 @@ def _heading(chapter: pd.Series[Any]) -> str:
     return f"{_span(chapter['start'], chapter['end'], day=True)} UTC · {', '.join(said)}: {counts}"
 
 
+def _named(frame: pd.DataFrame, labels: Labels | None) -> pd.DataFrame:
+    """Add what an identity and an address are called in the words."""
+    named = labels.beside(frame, principal="principal", caller_ip="caller_ip") if labels else frame
+    return frame.assign(who=named["principal"], where=named["caller_ip"])
+
+
 def _who(row: pd.Series[Any]) -> str:
-    named = row["principal"] if pd.notna(row["principal"]) else "nobody who is named"
-    return f"{named} from {row['caller_ip']}" if pd.notna(row["caller_ip"]) else str(named)
+    named = row["who"] if pd.notna(row["who"]) else "nobody who is named"
+    return f"{named} from {row['where']}" if pd.notna(row["where"]) else str(named)
 
 
 def _act(run: pd.DataFrame, chapters: pd.DataFrame, findings: pd.DataFrame | None) -> tuple[Any, ...]:

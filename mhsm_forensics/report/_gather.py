@@ -84,7 +84,7 @@ def gather(case: Case) -> Answers:
     events = case.events
     findings = detect.run(events)
     routine = findings["rule_id"].astype("string[pyarrow]").str.startswith(ROUTINE).astype(bool)
-    alarms, gaps = findings[~routine], analyse.gaps(events)
+    alarms, gaps, labels = findings[~routine], analyse.gaps(events), known.labels(case)
     return Answers(
         case=case,
         alarms=alarms,
@@ -101,8 +101,8 @@ def gather(case: Case) -> Answers:
         keys=analyse.keys(events),
         unknown=analyse.unknown_operations(events),
         views=saved_views.saved(case),
-        labels=known.labels(case),
-        story=analyse.story(events, findings, gaps=gaps),
+        labels=labels,
+        story=analyse.story(events, findings, gaps=gaps, labels=labels),
         rows=_rows(case, alarms),
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from .. import analyse, detect
+from .. import analyse, detect, known
 from ..text import plural
 from . import _panel as panel
 from . import _words as words
@@ -59,14 +59,14 @@ class StoryPanel(panel.Panel):
 
     def reload(self) -> None:
         """Tell the scope of the case as it is now."""
-        self.told = analyse.story(self._case.scoped, self._findings)
+        self.told = analyse.story(self._case.scoped, self._findings, labels=known.labels(self._case))
         self.lines.options = [("choose a line to see its records", ""), *self._named()]
         self.lines.value = ""
         acts = int((self.told["kind"] != "silence").sum())
         silences = plural(len(self.told) - acts, "silence")
         scope = self._case.scope.in_words()
         self.said.value = words.paragraph(f"{plural(acts, 'line')} of acts and {silences}; {scope}.")
-        self.code.value = panel.code("mf.analyse.story(case.scoped, mf.detect.run(case.events))")
+        self.code.value = panel.code("mf.analyse.story(case.scoped, mf.detect.run(case.events), labels=mf.known.labels(case))")
 
     def case_changed(self, what: panel.What) -> None:
         """Follow the scope."""
