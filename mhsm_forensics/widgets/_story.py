@@ -66,7 +66,9 @@ class StoryPanel(panel.Panel):
         silences = plural(len(self.told) - acts, "silence")
         scope = self._case.scope.in_words()
         self.said.value = words.paragraph(f"{plural(acts, 'line')} of acts and {silences}; {scope}.")
-        self.code.value = panel.code("mf.analyse.story(case.scoped, mf.detect.run(case.events), labels=mf.known.labels(case))")
+        self.code.value = panel.code(
+            "mf.analyse.story(case.scoped, mf.detect.run(case.events), labels=mf.known.labels(case))"
+        )
 
     def case_changed(self, what: panel.What) -> None:
         """Follow the scope."""
