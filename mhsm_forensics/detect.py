@@ -6,13 +6,14 @@ read. A finding names its events completely, says what innocent activity looks t
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import pyarrow as pa
 
-from . import analyse, operations, schema
-from .rules import RULES, SEVERITIES, Hit, Material, Rule
+from . import analyse, operations, playbook, schema
+from .rules import RULES, SEVERITIES, Hit, Material, Rule, case_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,25 +22,32 @@ __all__ = ["looked_for", "run", "to_markdown"]
 
 _RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _LOOKED_FOR: Final = pa.schema(
-    [(name, pa.string()) for name in ("rule_id", "title", "operations", "vocabulary")]
+    [(name, pa.string()) for name in ("rule_id", "title", "question", "operations", "vocabulary", "tables")]
+    + [(name, pa.string()) for name in ("testable", "reason")]
     + [(name, pa.int64()) for name in ("rows_examined", "findings")]
     + [(name, pa.timestamp("us")) for name in ("first_time", "last_time")]
 )
+_NO_SOURCE: Final = "rest-surface"  # the route is documented, its name in the log is not
+_ANY: Final = {True: "any", False: "none of the HSM's own"}
+_IN_WORDS: Final = {
+    "activity": "activity log", "signins": "sign-ins", "blob_requests": "log of a storage account",
+}  # fmt: skip
 
 
 def run(events: Any) -> pd.DataFrame:
-    """Judge the events; findings come most severe first.
+    """Judge the events, and what stands around them; findings come most severe first.
 
     Parameters
     ----------
     events
-        A case, its events, or a DataFrame with the columns of events (`schema.EVENTS`).
+        A case, its events, or a DataFrame with the columns of events (`schema.EVENTS`). Of a case the activity log, the
+        sign-ins, the requests to storage accounts and the lists are judged too; a DataFrame stands alone.
 
     Returns
     -------
-    Columns of `schema.FINDINGS`; one row per finding, by severity and time of the first event. Severity ``info`` is
-    no alarm: routine that was recognised, and names that no source knows. An accepted (202) operation is called
-    accepted, since the log doesn't hold whether it succeeded.
+    Columns of `schema.FINDINGS`; one row per finding, by severity, then by the gravity of the act (the root of trust and
+    what is gone for good first), then by the time of the first event. Severity ``info`` is no alarm: routine that was
+    recognised. An accepted (202) operation is called accepted, since the log doesn't hold whether it succeeded.
 
     Examples
     --------
@@ -47,17 +55,21 @@ def run(events: Any) -> pd.DataFrame:
     >>> run(schema.to_pandas(schema.empty(schema.EVENTS))).empty
     True
     """
-    material = Material(events)
     found: list[tuple[Rule, Hit]] = []
-    for rule in RULES:
-        hits = list(rule.check(material))
-        found += [(rule, hit) for hit in hits]
-        if not rule.broad:
-            material.named.update(*(hit.rows["event_id"] for hit in hits))
-    found.sort(key=lambda entry: (_RANK[entry[1].severity], entry[1].rows["time"].min(), entry[0].id))
+    with closing(Material(events)) as material:
+        for rule in RULES:
+            hits = list(rule.check(material))
+            material.take(rule, hits)
+            found += [(rule, hit) for hit in hits]
+    found.sort(key=_order)
     width = max(2, len(str(len(found))))
     rows = [_finding(f"F{number:0{width}d}", rule, hit) for number, (rule, hit) in enumerate(found, 1)]
     return schema.to_pandas(pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.FINDINGS)))
+
+
+def _order(entry: tuple[Rule, Hit]) -> tuple[int, int, pd.Timestamp, str, str]:
+    rule, hit = entry
+    return _RANK[hit.severity], rule.gravity, hit.rows["time"].min(), rule.id, str(hit.rows["event_id"].min())
 
 
 def looked_for(events: Any, findings: pd.DataFrame) -> pd.DataFrame:
@@ -72,29 +84,57 @@ def looked_for(events: Any, findings: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``rule_id``, ``title``, ``operations`` (names the rule rests on; "any" where it looks at all),
-    ``vocabulary`` (``documented``: every name has a source for Managed HSM; ``expected``: some have one for key vaults
-    or the REST interface only; ``unseen``: one has none; ``any name``: the rule goes by no name), ``rows_examined``
-    (events of these names, or of the same class under any name),
-    ``findings`` (count), ``first_time``, ``last_time`` (UTC, of all events); one row per rule, in their order.
+    Columns ``rule_id``, ``title``, ``question`` (id of the question of the playbook), ``operations`` (names the rule rests
+    on; "any" where it looks at all, "none of the HSM's own" where it looks at other logs alone), ``vocabulary``
+    (``documented``: every name has a source for Managed HSM; ``expected``: some have one for key vaults or the REST
+    interface only; ``unseen``: none was ever seen in a source; ``any name``: the rule goes by no name), ``tables`` (of the
+    case, that it needs), ``testable`` (``yes``, or ``not testable here``: then that nothing was found says nothing) and
+    ``reason`` (why not), ``rows_examined`` (events of these names, or of the same class under any name, and records of the
+    other tables), ``findings`` (count), ``first_time``, ``last_time`` (UTC, of the tables that it needs); one row per rule,
+    in their order.
     """
     asked = analyse.outcomes(events)
-    first, last = asked["first_time"].min(), asked["last_time"].max()
+    held = {name: _held(events, name) for name in _IN_WORDS} | {"events": (int(asked["events"].sum()), asked)}
     counts = findings["rule_id"].value_counts()
-    rows = [
-        {
-            "rule_id": rule.id,
-            "title": rule.title,
-            "operations": ", ".join(rule.operations) or "any",
-            "vocabulary": _vocabulary(rule),
-            "rows_examined": _examined(rule, asked),
-            "findings": int(counts.get(rule.id, 0)),
-            "first_time": None if pd.isna(first) else first.tz_localize(None),
-            "last_time": None if pd.isna(last) else last.tz_localize(None),
-        }
-        for rule in RULES
-    ]
+    rows = []
+    for rule in RULES:
+        first, last = _window(rule, held)
+        reason = _not_testable(rule, asked, {name: count for name, (count, _) in held.items()})
+        rows.append({
+            "rule_id": rule.id, "title": rule.title, "question": rule.question,
+            "operations": ", ".join(rule.operations) or _ANY["events" in rule.tables], "vocabulary": _vocabulary(rule),
+            "tables": ", ".join(rule.tables), "testable": "not testable here" if reason else "yes", "reason": reason,
+            "rows_examined": _examined(rule, asked, held), "findings": int(counts.get(rule.id, 0)),
+            "first_time": first, "last_time": last,
+        })  # fmt: skip
     return schema.to_pandas(pa.Table.from_pylist(rows, schema=_LOOKED_FOR))
+
+
+def _held(events: Any, name: str) -> tuple[int, pd.DataFrame]:
+    """Count the records of a context table, with the times of the first and the last."""
+    case = case_of(events)
+    times = case.context(name)["time"] if case is not None else pd.Series(dtype="datetime64[us, UTC]")
+    return len(times), pd.DataFrame({"first_time": [times.min()], "last_time": [times.max()]})
+
+
+def _window(rule: Rule, held: dict[str, tuple[int, pd.DataFrame]]) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
+    spans = [held[name][1] for name in rule.tables]
+    first, last = min(span["first_time"].min() for span in spans), max(span["last_time"].max() for span in spans)
+    return tuple(None if pd.isna(moment) else moment.tz_localize(None) for moment in (first, last))  # type: ignore[return-value]
+
+
+def _not_testable(rule: Rule, asked: pd.DataFrame, held: dict[str, int]) -> str | None:
+    """Why a rule could find nothing here, whatever happened; None where it could."""
+    if missing := [name for name in rule.tables if not held[name]]:
+        return f"no {' and no '.join(_IN_WORDS.get(name, name) for name in missing)} in the case"
+    if "events" not in rule.tables:
+        return None
+    days = (asked["last_time"].max() - asked["first_time"].min()) / pd.Timedelta(days=1)
+    if days < rule.days:
+        return f"{rule.days} days of events are needed to know what is usual; there are {days:.1f}"
+    if _vocabulary(rule) == "unseen" and not _examined(rule, asked, {}):
+        return "no source shows how a managed HSM names these operations, and none of them is in the events"
+    return None
 
 
 def to_markdown() -> str:
@@ -104,26 +144,31 @@ def to_markdown() -> str:
         f"| [`{rule.id}`](#{rule.id}) | {rule.title} | {rule.severity} | {rule.confidence} | {_techniques(rule)} |\n"
         for rule in RULES
     ]
-    note = "\nSeverity is the usual one: it rises with a new address or principal, and falls without history.\n"
+    note = "\nSeverity is the usual one; each rule says what it rises and falls with. Techniques are those of ATT&CK v19.\n"
     return head + "".join(lines) + note + "".join(map(_section, RULES))
 
 
 def _section(rule: Rule) -> str:
     rests = ", ".join(f"`{name}`" for name in rule.operations)
     classes = ", ".join(f"`{name}`" for name in rule.classes)
+    over_events = "events" in rule.tables
     facts = (
+        ("Question", playbook.question(rule.question).question),
+        ("Severity", rule.rises),
         ("Why it matters", rule.why),
         ("What innocent activity looks the same", rule.benign),
         ("Next step", rule.next_step),
-        ("Operations", f"{rests} ({_vocabulary(rule)})" if rests else "any"),
-        ("Classes", classes or "any"),
+        ("Operations", f"{rests} ({_vocabulary(rule)})" if rests else _ANY[over_events]),
+        ("Classes", classes or _ANY[over_events]),
+        ("Needs", ", ".join(rule.tables) + (f"; {rule.days} days of them" if rule.days else "")),
         ("Reference", rule.reference),
     )
     return f"\n## {rule.id}\n\n{rule.title}.\n\n" + "".join(f"* **{name}**: {text}\n" for name, text in facts)
 
 
 def _techniques(rule: Rule) -> str:
-    return ", ".join(rule.techniques) or "none"
+    before = f" (before v19: {', '.join(rule.techniques_before)})" if rule.techniques_before else ""
+    return (", ".join(rule.techniques) or "none") + before
 
 
 def _finding(finding_id: str, rule: Rule, hit: Hit) -> dict[str, Any]:
@@ -144,6 +189,7 @@ def _finding(finding_id: str, rule: Rule, hit: Hit) -> dict[str, Any]:
         "events": len(rows),
         "event_ids": rows["event_id"].tolist(),
         "techniques": list(rule.techniques),
+        "techniques_before": list(rule.techniques_before),
         "why": rule.why,
         "benign": rule.benign,
         "next_step": rule.next_step,
@@ -162,18 +208,20 @@ def _each(values: Iterable[Any]) -> list[str]:
 
 
 def _vocabulary(rule: Rule) -> str:
-    known = operations.vocabulary()
-    states = [known[name.lower()].status if name.lower() in known else "unseen" for name in rule.operations]
-    if not states:
+    known = [operations.vocabulary()[name.lower()] for name in rule.operations]
+    if not known:
         return "any name"
-    if "unseen" in states:
+    if {one.source for one in known} == {_NO_SOURCE}:
         return "unseen"
-    return "documented" if set(states) == {"documented"} else "expected"
+    return "documented" if {one.status for one in known} == {"documented"} else "expected"
 
 
-def _examined(rule: Rule, asked: pd.DataFrame) -> int:
-    """Count the events that the rule could go by: of its names, or of its classes whatever the name."""
+def _examined(rule: Rule, asked: pd.DataFrame, held: dict[str, tuple[int, pd.DataFrame]]) -> int:
+    """Count what the rule could go by: events of its names, or of its classes whatever the name, and other records."""
+    others = sum(held[name][0] for name in rule.tables if name != "events" and name in held)
+    if "events" not in rule.tables:
+        return others
     if not rule.operations and not rule.classes:
-        return int(asked["events"].sum())
+        return others + int(asked["events"].sum())
     named = asked["operation"].str.lower().isin([name.lower() for name in rule.operations])
-    return int(asked.loc[named | asked["operation_class"].isin(list(rule.classes)), "events"].sum())
+    return others + int(asked.loc[named | asked["operation_class"].isin(list(rule.classes)), "events"].sum())

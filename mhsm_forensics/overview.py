@@ -33,6 +33,7 @@ class Overview:
     principals: pd.DataFrame
     unknown: pd.DataFrame
     findings: pd.DataFrame
+    looked_for: pd.DataFrame
 
 
 def overview(
@@ -57,6 +58,7 @@ def overview(
     """
     names = tuple(hsm.lower() for hsm in hsms)
     window = case.events.within(start, end, names)
+    found = detect.run(case)
     return Overview(
         case, window, start, end,
         hsms=engine.query(window, "hsms"),
@@ -64,7 +66,8 @@ def overview(
         outcomes=analyse.outcomes(window),
         principals=analyse.principals(window),
         unknown=analyse.unknown_operations(window),
-        findings=_touching(detect.run(case.events), "first_time", "last_time", start, end, names),
+        findings=_touching(found, "first_time", "last_time", start, end, names),
+        looked_for=detect.looked_for(case, found),
     )  # fmt: skip
 
 
@@ -88,6 +91,7 @@ def as_json(answer: Overview) -> dict[str, Any]:
         "unknown_operations": rows_of(answer.unknown),
         "principals": rows_of(answer.principals),
         "findings": rows_of(answer.findings),
+        "looked_for": rows_of(answer.looked_for),
     }
 
 

@@ -30,6 +30,7 @@ def show_overview(answer: Overview) -> None:
     _print_scorecard(console, answer)
     _print_principals(console, answer)
     show_findings(answer.findings, console)
+    _print_looked_for(console, answer.looked_for)
 
 
 def show_findings(findings: pd.DataFrame, console: Console | None = None) -> None:
@@ -47,6 +48,16 @@ def show_findings(findings: pd.DataFrame, console: Console | None = None) -> Non
             row["finding_id"], Text(row["severity"], style=style), _time(row["first_time"]), _text(row["title"])
         )
     console.print(table)
+
+
+def _print_looked_for(console: Console, looked_for: pd.DataFrame) -> None:
+    """Say how much the absence of a finding is worth: which rules looked in vain, and which could find nothing."""
+    silent = looked_for[looked_for["findings"] == 0]
+    unable = silent[silent["testable"] != "yes"]
+    told = f"{len(looked_for) - len(silent)} found something, {len(silent) - len(unable)} found nothing"
+    console.print(f"{len(looked_for)} rules: {told}, {len(unable)} not testable here")
+    for reason, rules in unable.groupby("reason", sort=False)["rule_id"]:
+        console.print(Text(f"  {reason}: {', '.join(rules)}", style="dim"))
 
 
 def _print_scorecard(console: Console, answer: Overview) -> None:

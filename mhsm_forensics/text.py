@@ -52,10 +52,10 @@ def spell(seconds: float) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Count with its noun: ``1 event``, ``2 events``, ``3 identities``."""
+    """Count with its noun: ``1 event``, ``2 keys``, ``3 identities``."""
     if count == 1:
         return f"1 {noun}"
-    many = f"{noun[:-1]}ies" if noun.endswith("ty") else f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{count:,} {many}"
 
 

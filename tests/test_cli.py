@@ -71,6 +71,7 @@ def test_what_happened_as_json_is_one_object(case):
         "operations",
         "principals",
         "findings",
+        "looked_for",
     } <= set(answer)
     assert {gap["hsm"] for gap in answer["coverage"]["gaps"]} == {"contoso-hsm-prod", "contoso-hsm-dr"}
     assert answer["hsms"] == ["contoso-hsm-dr", "contoso-hsm-prod"]

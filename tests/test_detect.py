@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from building import SAMPLES, events
 
-from mhsm_forensics import detect, operations, schema
+from mhsm_forensics import detect, operations, playbook, schema
 from mhsm_forensics.rules import RULES, SEVERITIES
 
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
@@ -50,32 +50,41 @@ def acts_of(phase: str, operation: str, status: int) -> list[dict]:
     return [act for act in found["acts"] if act["operation"] == operation and act["status"] == status]
 
 
+@pytest.fixture(scope="session")
+def log(incident):
+    return incident.events.df(["event_id", "time", "hsm", "operation", "http_status", "object_id"])
+
+
 @pytest.mark.parametrize(
     ("rule_id", "phase", "operation", "status", "severities"),
     [
         ("full-backup-not-routine", "theft", "BackupCreate", 202, {"critical"}),
         ("key-backup-many", "theft", "KeyBackup", 200, {"high", "critical"}),
-        ("role-assignment-written", "escalation", "RoleAssignmentCreate", 201, {"high", "critical"}),
-        ("role-definition-written", "escalation", "RoleDefinitionCreate", 201, {"high", "critical"}),
+        ("own-rights", "escalation", "RoleAssignmentCreate", 201, {"high", "critical"}),
+        ("own-rights", "escalation", "RoleDefinitionCreate", 201, {"high", "critical"}),
+        ("denied-then-allowed", "escalation", "RoleAssignmentCreate", 403, {"high"}),
+        ("enumeration", "recon", "KeyListVersions", 200, {"medium"}),
         ("use-burst", "decryption", "KeyUnwrap", 200, {"high", "critical"}),
         ("keys-deleted", "destruction", "KeyDelete", 200, {"high", "critical"}),
         ("keys-purged", "destruction", "KeyPurge", 204, {"critical"}),
-        ("role-definition-written", "destruction", "RoleDefinitionCreate", 201, {"high", "critical"}),
+        ("own-rights", "destruction", "RoleDefinitionCreate", 201, {"high", "critical"}),
     ],
 )
-def test_every_act_of_the_intruder_is_found(findings, rule_id, phase, operation, status, severities):
+def test_every_act_of_the_intruder_is_found(findings, log, rule_id, phase, operation, status, severities):
     acts = acts_of(phase, operation, status)
     assert acts
 
     for act in acts:
         first, last = pd.Timestamp(act["first_time"]), pd.Timestamp(act["last_time"]) + pd.Timedelta(milliseconds=1)
+        own = log[(log["operation"] == operation) & (log["http_status"] == status) & (log["hsm"] == act["hsm"])]
+        ids = set(own.loc[own["time"].between(first, last) & (own["object_id"] == ATTACKER["object_id"]), "event_id"])
+        assert len(ids) == act["count"]
         near = findings[(findings["rule_id"] == rule_id) & (findings["hsm"] == act["hsm"])]
-        (finding,) = near[(near["first_time"] >= first) & (near["last_time"] <= last)].to_dict("records")
-        assert finding["events"] == act["count"]
+        (finding,) = near[near["event_ids"].map(lambda told, ids=ids: ids <= set(told))].to_dict("records")
         assert finding["severity"] in severities
         assert finding["object_id"] == ATTACKER["object_id"]
         assert finding["caller_ip"] in ATTACKER["addresses"]
-        assert set(finding["keys"]) == set(act["keys"])
+        assert set(finding["keys"]) >= set(act["keys"])
 
 
 def test_the_security_domain_is_found_with_its_polls(findings):
@@ -92,21 +101,34 @@ def test_both_addresses_and_both_silences_are_found(findings):
     assert set(places["caller_ip"]) == set(ATTACKER["addresses"])
     assert places["events"].sum() == ATTACKER["events"]
 
-    silences = findings[findings["rule_id"] == "silence"]
+    silences = findings[findings["rule_id"].isin(["silence", "silence-after-grave-act"])]
     assert set(silences["hsm"]) == {s["hsm"] for s in TRUTH["silence"]}
     assert set(silences["severity"]) == {"high"}
 
 
-def test_denied_first_and_allowed_later_names_the_roles_and_the_purge(findings):
-    rows = findings[findings["rule_id"] == "denied-then-allowed"]
+def test_the_rights_that_the_intruder_wrote_are_told_with_what_they_were_used_for(findings):
+    titles = findings.loc[findings["rule_id"] == "own-rights", "title"].tolist()
 
-    assert set(rows["object_id"]) == {ATTACKER["object_id"]}
-    assert re.search("RoleAssignmentCreate.*BackupCreate.*SecurityDomainBackup.*KeyPurge", rows["title"].iloc[0])
+    assert "KeyBackup, BackupCreate, SecurityDomainBackup (14 times)" in titles[0]
+    assert "it had been denied BackupCreate, SecurityDomainBackup" in titles[0]
+    assert "KeyPurge (5 times)" in titles[-1]
 
 
-def test_the_first_findings_are_the_root_of_trust(findings):
-    assert set(findings["rule_id"][:3]) == {"full-backup-not-routine", "security-domain-download"}
-    assert findings["rule_id"][3] == "keys-purged"
+def test_the_first_findings_are_the_root_of_trust_and_what_is_gone_for_good(findings):
+    assert findings["rule_id"][:3].tolist() == ["security-domain-download", "keys-purged", "full-backup-not-routine"]
+
+
+def test_no_event_is_cried_out_three_times(findings):
+    broad = {rule.id for rule in RULES if rule.broad}
+    loud = findings[~findings["severity"].isin(at_most("medium")) & ~findings["rule_id"].isin(broad)]
+
+    assert loud["event_ids"].explode().value_counts().max() <= 2
+
+
+def test_the_two_weeks_before_stay_quiet(findings):
+    before = findings[findings["first_time"] < pd.Timestamp(TRUTH["t0"])]
+
+    assert set(before["severity"]) <= at_most("low")
 
 
 def test_what_only_looks_bad_is_at_most_medium(findings):
@@ -136,7 +158,8 @@ def test_findings_have_their_columns_types_and_order(findings):
     assert findings["finding_id"].tolist() == [f"F{n:02d}" for n in range(1, len(findings) + 1)]
     rank = findings["severity"].map(SEVERITIES.index)
     assert rank.is_monotonic_increasing
-    assert all(part["first_time"].is_monotonic_increasing for _, part in findings.groupby("severity"))
+    gravity = findings["rule_id"].map({rule.id: rule.gravity for rule in RULES})
+    assert all(part["first_time"].is_monotonic_increasing for _, part in findings.groupby(["severity", gravity]))
 
 
 def test_event_ids_are_complete_and_of_this_case(findings, incident):
@@ -324,22 +347,6 @@ def test_a_principal_never_seen_before_is_told():
     assert only(found, "first-seen-principal")["severity"] == "medium"
 
 
-def test_settings_resource_restore_and_release():
-    found = judged(
-        {"operation": "SettingUpdate", "setting": "AllowKeyManagementOperationsThroughARM"},
-        {"operation": "ManagedHsmPatch"},
-        {"operation": "ManagedHsmDelete", "http_status": 202},
-        {"operation": "RestoreCreate", "http_status": 202},
-        {"operation": "SecurityDomainRestore", "http_status": 202},
-        {"operation": "KeyRelease", "key_name": "k"},
-    )
-
-    assert "AllowKeyManagementOperationsThroughARM" in only(found, "settings-changed")["title"]
-    assert sorted(found.loc[found["rule_id"] == "resource-changed", "severity"]) == ["critical", "low"]
-    assert (found["rule_id"] == "restore-or-upload").sum() == 2
-    assert only(found, "key-release")["severity"] == "medium"
-
-
 def test_rotation_by_automation_is_routine():
     found = detect.run(events(*days(8, operation="KeyRotate", key_name="k")))
 
@@ -418,6 +425,8 @@ def test_rules_are_complete():
         assert re.fullmatch("[a-z]+(-[a-z]+)*", rule.id)
         assert rule.severity in SEVERITIES
         assert rule.confidence in {"high", "medium", "low"}
+        assert playbook.question(rule.question)
+        assert set(rule.tables) <= {"events", *schema.CONTEXT}
         assert set(rule.operations) <= known
         assert set(rule.classes) <= classes
         assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", technique) for technique in rule.techniques)
@@ -433,9 +442,39 @@ def test_every_rule_was_looked_for_also_where_nothing_was_found(findings, incide
 
     assert looked["rule_id"].tolist() == [rule.id for rule in RULES]
     assert looked["findings"].sum() == len(findings)
-    release = looked.set_index("rule_id").loc["key-release"]
+    by_rule = looked.set_index("rule_id")
+    release = by_rule.loc["key-release"]
     assert (release["findings"], release["rows_examined"], release["vocabulary"]) == (0, 0, "documented")
-    assert looked["first_time"].eq(incident.events.df(["time"])["time"].min()).all()
+    assert (release["testable"], by_rule.loc["backup-read", "testable"]) == ("yes", "not testable here")
+    over_events = looked[looked["tables"] == "events"]
+    assert over_events["first_time"].eq(incident.events.df(["time"])["time"].min()).all()
+    silenced = over_events[over_events["testable"] != "yes"]
+    assert set(silenced["vocabulary"]) <= {"unseen"}
+    assert (silenced["rows_examined"] == 0).all()
+
+
+def test_a_day_is_too_short_to_know_what_is_usual(quiet_day):
+    looked = detect.looked_for(quiet_day, detect.run(quiet_day)).set_index("rule_id")
+
+    assert looked.loc["first-seen-address", "testable"] == "not testable here"
+    assert looked.loc["first-seen-address", "reason"].startswith("3 days of events are needed")
+    assert looked.loc["keys-purged", "testable"] == "yes"
+
+
+def test_what_only_names_without_any_source_could_tell_is_not_testable():
+    found = detect.run(events(*days(4)))
+    looked = detect.looked_for(events(*days(4)), found).set_index("rule_id")
+
+    grant = looked.loc["grant-removed-again"]
+    assert (grant["vocabulary"], grant["testable"]) == ("unseen", "not testable here")
+    assert looked.loc["keys-purged", "testable"] == "yes"
+
+
+def test_techniques_have_their_numbers_before_v19(findings):
+    silent = findings[findings["rule_id"] == "silence-after-grave-act"].iloc[0]
+
+    assert list(silent["techniques"]) == ["T1685.002", "T1070"]
+    assert list(silent["techniques_before"]) == ["T1562.008"]
 
 
 def test_the_catalogue_names_every_rule():

@@ -383,13 +383,22 @@ def test_an_unfinished_collection_is_a_limit(incident, tmp_path):
     assert "A collection of this evidence is incomplete: https://a/logs: it was interrupted." in page
 
 
-def test_other_logs_in_the_case_are_counted_and_no_finding_rests_on_them(incident, tmp_path):
+def test_other_logs_in_the_case_are_counted_and_findings_show_their_records(incident, tmp_path):
     shutil.copytree(incident.path, tmp_path / "case")
     case = ingest.add(open_case(tmp_path / "case"), [SAMPLES / "incident" / "context"]).case
 
     page = report.write(case, case.path / "r.html").read_text("utf-8")
 
-    assert "Sign-ins are held in Entra ID; 22 records of it are in the case, and no finding rests on them." in page
+    assert "Sign-ins are held in Entra ID; 22 records of it are in the case." in page
+    assert "Diagnostic setting deleted: the HSM&#39;s log goes nowhere" in page
+    assert page.count("microsoft.insights/diagnosticSettings/delete") >= 4
+
+
+def test_what_could_not_be_found_here_is_told_apart_from_what_was_not_found(written: Path):
+    text = words(written)
+
+    assert "Not testable here: that nothing was found says nothing." in text
+    assert "no log of a storage account in the case" in text
 
 
 def saved_view(case, text="KeyPurge"):

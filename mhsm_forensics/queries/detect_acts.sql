@@ -18,12 +18,14 @@ SELECT
   outcome,
   http_status,
   principal,
+  principal_type,
   object_id,
   caller_ip,
   client,
   object_type,
   key_name,
   scope,
+  assignment_id,
   setting,
   control
 FROM judged

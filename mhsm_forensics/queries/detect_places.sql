@@ -47,7 +47,9 @@ SELECT
   e.outcome,
   e.control,
   e.principal,
+  e.principal_type,
   e.object_id,
+  e.ip_scope,
   e.caller_ip,
   e.client,
   e.key_name

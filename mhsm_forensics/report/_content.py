@@ -225,7 +225,7 @@ def _operations(found: Answers, writer: Writer) -> Section:
 
 
 def _searched(found: Answers, writer: Writer) -> Section:
-    blocks = (tables.not_found(found, writer), tables.was_found(found, writer))
+    blocks = (tables.not_found(found, writer), tables.not_testable(found, writer), tables.was_found(found, writer))
     return Section("searched", "Looked for and not found", blocks, _VOCABULARY)
 
 

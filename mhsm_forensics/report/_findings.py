@@ -82,7 +82,7 @@ def _card(finding: dict[Any, Any], rows: pd.DataFrame, writer: Writer) -> Card:
         why=visible(finding["why"]),
         benign=visible(finding["benign"]),
         next_step=visible(finding["next_step"]),
-        techniques=tuple(str(t) for t in _items(finding["techniques"])),
+        techniques=_techniques(finding),
         event_ids=tuple(ranges(event_ids)),
         events=len(event_ids),
         rows=replace(_rows(len(event_ids), rows, writer), folded=finding["severity"] not in GRAVE),
@@ -113,6 +113,13 @@ def _labelled(finding: dict[Any, Any], name: str, writer: Writer) -> Cell:
 def _rows(count: int, rows: pd.DataFrame, writer: Writer) -> Table:
     """Table of the first events of a finding; it knows how many there are."""
     return replace(writer.table(rows, "Events of this finding, in the order of time.", *_ROWS), total=count)
+
+
+def _techniques(finding: dict[Any, Any]) -> tuple[str, ...]:
+    """Techniques in today's numbering; where it changed, the number that older tools know is said too."""
+    before = ", ".join(str(one) for one in _items(finding.get("techniques_before")))
+    names = tuple(str(one) for one in _items(finding["techniques"]))
+    return (*names, *((f"before ATT&CK v19: {before}",) if before else ()))
 
 
 def _items(values: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from .. import analyse, detect, engine, known
+from .. import analyse, detect, engine, known, schema
 from .. import views as saved_views
 
 if TYPE_CHECKING:
@@ -120,9 +120,19 @@ def _grave(alarms: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(case: Case, alarms: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the first few events of every alarm, in the order of time."""
+    """Return the first few events of every alarm, and records of other logs that it rests on, in the order of time."""
     ids = zip(alarms["finding_id"], alarms["event_ids"], strict=True)
+    others = [case.context(name) for name in schema.CONTEXT]
     return {
-        str(finding_id): engine.query(case.events, "event_rows", event_ids=list(event_ids)).head(ROWS_PER_FINDING)
+        str(finding_id): _of_every_log(
+            engine.query(case.events, "event_rows", event_ids=list(event_ids)), others, set(event_ids)
+        )
         for finding_id, event_ids in ids
     }
+
+
+def _of_every_log(rows: pd.DataFrame, others: list[pd.DataFrame], event_ids: set[str]) -> pd.DataFrame:
+    told = [other[other["event_id"].isin(event_ids)] for other in others if "time" in other]
+    same = [other.reindex(columns=rows.columns).astype(rows.dtypes) for other in told if len(other)]
+    whole = pd.concat([*([rows] if len(rows) else []), *same]) if same else rows
+    return whole.sort_values(["time", "event_id"]).head(ROWS_PER_FINDING)

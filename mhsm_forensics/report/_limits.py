@@ -75,7 +75,7 @@ def _rights(found: Answers) -> tuple[str, ...]:
     if held:
         return (
             f"Role assignments in the case, from lists: {held:,}. They say who had which role when the lists were made, and "
-            f"nothing of rights that were given before {first} and taken away since; no finding rests on them.",
+            f"nothing of rights that were given before {first} and taken away since.",
         )
     return (f"No snapshot of roles is part of this case: rights given before {first} are unknown.",)
 
@@ -88,10 +88,10 @@ _OTHER_LOGS = {
 
 
 def _elsewhere(found: Answers) -> tuple[str, ...]:
-    """What other logs would say, and whether the case has them: the findings rest on the audit log alone."""
+    """What other logs would say, and whether the case has them: without them, what rests on them is not testable."""
     held = {name: len(found.case.context(name)) for name in _OTHER_LOGS}
     return tuple(
-        f"{where}; {held[name]:,} records of it are in the case, and no finding rests on them."
+        f"{where}; {held[name]:,} records of it are in the case. What it holds before and after them is not known."
         if held[name]
         else f"{where}, which was not examined."
         for name, where in _OTHER_LOGS.items()
@@ -127,7 +127,13 @@ def _vocabulary(found: Answers) -> tuple[str, ...]:
         "Rules that look for operation names that no published source shows for a managed HSM: "
         f"{rules:,}. That such a rule found nothing proves little."
     )
-    return (*((unknown,) if names else ()), *((unseen,) if rules else ()))
+    unable = int((found.looked_for["testable"] != "yes").sum())
+    untestable = (
+        f"Rules that could find nothing in this evidence, whatever happened: {unable:,} of {len(found.looked_for):,} "
+        "(see what was looked for)."
+    )
+    said = ((unknown, names), (unseen, rules), (untestable, unable))
+    return tuple(text for text, count in said if count)
 
 
 def _version(package: str) -> str:

@@ -239,7 +239,16 @@ def not_found(found: Answers, writer: Writer) -> Table:
     """Rules that found nothing."""
     rules = found.looked_for
     span = "" if rules.empty else f" Examined: {iso(rules['first_time'].min())} to {iso(rules['last_time'].max())}."
-    return writer.table(rules[rules["findings"] == 0], f"Looked for and not found.{span}", *_RULE)
+    silent = rules[(rules["findings"] == 0) & (rules["testable"] == "yes")]
+    return writer.table(silent, f"Looked for and not found.{span}", *_RULE)
+
+
+def not_testable(found: Answers, writer: Writer) -> Table:
+    """Rules that could find nothing here, whatever happened."""
+    rules = found.looked_for
+    names = (Col("title", "Not looked for"), Col("rule_id", "Rule", "code"), Col("reason", "Why not"))
+    unable = rules[(rules["findings"] == 0) & (rules["testable"] != "yes")]
+    return writer.table(unable, "Not testable here: that nothing was found says nothing.", *names)
 
 
 def was_found(found: Answers, writer: Writer) -> Table:

@@ -1,4 +1,4 @@
-"""Rules on keys that are gone."""
+"""Rules on what is gone: keys, the HSM itself, and whoever needed them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from ..text import spell
-from ._rule import Hit, Material, Rule, confidence, departs, raised, stretches, times, title, unless_done
+from ..text import spell, visible
+from ._rule import ATTACK, DOCS, Hit, Rule
+from ._words import confidence, departs, joined, names, on, outcome, raised, stretches, times, title, unless_done, when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ._material import Material
+
 _PAIRED: Final = pd.Timedelta(days=7)  # deleted and purged within a week belong together
+_REWRAPPED: Final = 20  # data keys in an hour
+_PREPARED: Final = pd.Timedelta(days=7)
 
 
 def _destroyed(found: Material) -> pd.DataFrame:
@@ -51,13 +56,64 @@ def _after_deletion(rows: pd.DataFrame, deleted: dict[tuple[Any, Any], Any]) -> 
     return f"; {len(delays):,} deleted at most {spell(max(delays).total_seconds())} before"
 
 
-_DOCS: Final = "https://learn.microsoft.com/azure/key-vault/managed-hsm/"
+def _rewrapped(found: Material) -> Iterator[Hit]:
+    uses = found.asked("detect_rewrap", least=_REWRAPPED)
+    for _, pair in uses.groupby(["old_key", "new_key"], sort=False):
+        for rows in stretches(pair):
+            made, ended = _before_and_after(found.done, rows)
+            old, new = (visible(rows[name].iloc[0], limit=60) for name in ("old_key", "new_key"))
+            opened = int((rows["kind"] == "open").sum())
+            what = f"{opened:,} data keys opened with {old} and {len(rows) - opened:,} closed with {new}"
+            parts = ((made, f"{new} made by it before"), (ended, f"{old} deleted or changed by it after"))
+            more = "".join(f"; {said}" for acts, said in parts if len(acts))
+            whole = joined(rows, made, ended).drop_duplicates("event_id")
+            severity = raised("medium", departs(rows) or len(made) > 0, len(ended) > 0)
+            yield Hit(title(what, rows, more=more), severity, "medium", whole)
+
+
+def _before_and_after(acts: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return acts of the same principal that made the new key before, and that ended or changed the old one after."""
+    old, new = rows["old_key"].iloc[0], rows["new_key"].iloc[0]
+    own = acts[acts["principal"].isin(rows["principal"]) & acts["hsm"].isin(rows["hsm"])]
+    made = own["operation"].str.lower().isin(["keycreate", "keyimport", "keyrestore"]) & (own["key_name"] == new)
+    ends = own["operation"].str.lower().isin(["keydelete", "keypurge", "keyupdate"]) & (own["key_name"] == old)
+    first, last = rows["time"].min(), rows["time"].max()
+    return (
+        own[made & own["time"].between(first - _PREPARED, last)],
+        own[ends & own["time"].between(first, last + _PREPARED)],
+    )
+
+
+def _hsm_deleted(found: Material) -> Iterator[Hit]:
+    acts = found.done
+    acts = acts[acts["operation_class"].isin(["management", "network"]) & (acts["effect"] == "destroy")]
+    activity = found.table("activity")
+    folded = activity["operation"].str.lower().fillna("")
+    ended = folded.isin(["microsoft.keyvault/managedhsms/delete"]) | folded.str.endswith(
+        "deletedmanagedhsms/purge/action"
+    )
+    told = activity[ended & activity["outcome"].isin(["success", "accepted", "unknown"])]
+    for rows in stretches(joined(acts, told), by=("hsm", "object_id")):
+        said = title(f"The HSM itself deleted or purged, {outcome(rows)}", rows)
+        yield Hit(said, "critical", confidence(rows), rows)
+
+
+def _lost(found: Material) -> Iterator[Hit]:
+    rows = found.asked("detect_lost")
+    for _, about in rows.groupby(["hsm"], dropna=False, sort=False):
+        about = about.sort_values(["time", "event_id"])
+        callers = times(about["principal"].nunique(), "principal")
+        what = f"{callers} asked {times(len(about))} for {times(about['key_name'].nunique(), 'key')} that were deleted"
+        yield Hit(f"{what}: {names(about['key_name'])}{on(about)}, {when(about)}", "low", "high", about)
+
 
 RULES: Final = (
     Rule(
         id="keys-purged",
         title="Keys purged",
+        question="purged",
         severity="high",
+        rises="high; critical from two keys, or with a new address or principal",
         confidence="high",
         techniques=("T1485", "T1486"),
         why="A purged key is gone for good: whatever only it can open is lost, unless a backup of the key or the HSM "
@@ -68,13 +124,16 @@ RULES: Final = (
         "a single key comes back with az keyvault key restore --hsm-name HSM.",
         operations=("KeyPurge",),
         classes=("key_lifecycle",),
-        reference=_DOCS + "soft-delete-overview",
+        reference=DOCS + "soft-delete-overview",
+        gravity=1,
         check=_purges,
     ),
     Rule(
         id="keys-deleted",
         title="Keys deleted",
+        question="recoverable",
         severity="low",
+        rises="low; medium from three keys; high with a new address or principal",
         confidence="high",
         techniques=("T1485",),
         why="Whoever needs a deleted key fails from that minute on. It can be recovered until it is purged or the "
@@ -84,7 +143,66 @@ RULES: Final = (
         "for each that is still wanted, after the principal's roles are gone.",
         operations=("KeyDelete",),
         classes=("key_lifecycle",),
-        reference=_DOCS + "soft-delete-overview",
+        reference=DOCS + "soft-delete-overview",
+        gravity=2,
         check=_deletions,
+    ),
+    Rule(
+        id="key-rewrap",
+        title="Data keys moved from one key to another",
+        question="key-changes",
+        severity="high",
+        rises="medium; one more with a new address, a new principal or a new key made by the same principal, and one more "
+        "where it then deletes, purges or changes the old key",
+        confidence="medium",
+        techniques=("T1486",),
+        why="Whoever unwraps data keys with one key and wraps as many with another takes the data over to the other key. "
+        "With the old key gone, only who controls the new one can open the data: the pattern of a ransom.",
+        benign="A planned move to a new key, after which the old one is kept for a while.",
+        next_step="Keep the old key: az keyvault key recover if it is deleted, and turn on purge protection. Who made the new "
+        "key, was it imported, and does anybody but the principal hold it?",
+        operations=("KeyUnwrap", "KeyDecrypt", "KeyWrap", "KeyEncrypt"),
+        classes=("crypto",),
+        reference=ATTACK + "T1486/",
+        gravity=1,
+        check=_rewrapped,
+    ),
+    Rule(
+        id="hsm-deleted",
+        title="The HSM deleted or purged",
+        question="recoverable",
+        severity="critical",
+        rises="always critical",
+        confidence="high",
+        techniques=("T1485",),
+        why="With the HSM every key is gone for whoever needs it. It can be recovered until it is purged or the retention "
+        "period ends; after that only the security domain and a full backup bring it back.",
+        benign="An HSM of a test that is taken down, with its owner's knowledge.",
+        next_step="az keyvault list-deleted --resource-type hsm, then az keyvault recover --hsm-name HSM --location REGION "
+        "before it is purged. Take the right to delete from whoever did it.",
+        operations=("ManagedHsmDelete", "ManagedHsmPurge"),
+        classes=("management",),
+        reference=DOCS + "soft-delete-overview",
+        gravity=0,
+        check=_hsm_deleted,
+    ),
+    Rule(
+        id="callers-of-lost-keys",
+        title="Callers of keys that were deleted",
+        question="what-breaks",
+        severity="low",
+        rises="always low: it tells the damage, not the deed",
+        confidence="high",
+        techniques=("T1489",),
+        why="These callers asked for a key after its deletion and got 404: whatever they serve stands still, or will once "
+        "their caches run out.",
+        benign="The key was retired and these callers were forgotten.",
+        next_step="Tell the owners. Recover the key if it is only deleted; for a purged one find the last backup before the "
+        "purge.",
+        classes=("crypto", "key_read"),
+        reference=DOCS + "soft-delete-overview",
+        gravity=6,
+        broad=True,
+        check=_lost,
     ),
 )

@@ -1,0 +1,192 @@
+"""What the rules look at: small frames, each asked for once and only when a rule needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from .. import analyse, engine, schema
+from ..case import Case, Events, open_case
+from ._rule import HISTORY_DAYS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._rule import Hit, Rule
+
+_LOUD = ("critical", "high")
+
+
+def case_of(events: Any) -> Case | None:
+    """Return the case that some events are the events of; None where they are nobody's."""
+    if isinstance(events, Case):
+        return events
+    folder = events.paths[0].parent.parent if isinstance(events, Events) and events.paths else None
+    return open_case(folder) if folder is not None and (folder / "case.json").exists() else None
+
+
+@dataclass
+class Material:
+    """Events, what stands around them, and what the rules before have said.
+
+    `named` holds the events that the rules before named, those of broad rules left out, and `loud` those in findings of
+    high severity: some rules tell only what no other did.
+    """
+
+    events: Any
+    named: set[str] = field(default_factory=set)
+    loud: set[str] = field(default_factory=set)
+    _told: dict[str, set[str]] = field(default_factory=dict)
+    _answers: dict[Any, pd.DataFrame] = field(default_factory=dict)
+    _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+
+    def take(self, rule: Rule, hits: Iterable[Hit]) -> None:
+        """Keep what a rule has said."""
+        told = self._told.setdefault(rule.id, set())
+        for hit in hits:
+            told.update(hit.rows["event_id"])
+            self.named.update([] if rule.broad else hit.rows["event_id"])
+            self.loud.update(hit.rows["event_id"] if hit.severity in _LOUD else [])
+
+    def told(self, *rules: str) -> set[str]:
+        """Events that these rules have named."""
+        return set().union(*(self._told.get(rule, set()) for rule in rules))
+
+    def untold(self, rows: pd.DataFrame, *rules: str) -> pd.DataFrame:
+        """Rows that none of these rules has named."""
+        return rows[~rows["event_id"].isin(self.told(*rules))]
+
+    def unnamed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows that no rule before named."""
+        return rows[~rows["event_id"].isin(self.named)]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A context table of the case, empty where there is none; in the time of the events' scope, if they have one.
+
+        Its addresses are new where they are new for a principal in the events.
+        """
+        if name not in self._tables:
+            self._tables[name] = self._flagged_context(self._context(name))
+        return self._tables[name]
+
+    def _context(self, name: str) -> pd.DataFrame:
+        if self._case is None:
+            return schema.to_pandas(schema.empty(schema.CONTEXT[name]))
+        rows = self._case.context(name)
+        scope = self.events.scope if isinstance(self.events, Events) else None
+        if scope is None or "time" not in rows:
+            return rows
+        inside = pd.Series(data=True, index=rows.index)
+        inside &= rows["time"] >= scope.start if scope.start else True
+        inside &= rows["time"] < scope.end if scope.end else True
+        return rows[inside]
+
+    def _flagged_context(self, rows: pd.DataFrame) -> pd.DataFrame:
+        wanted = ("hsm", "key_name", "client", "caller_ip", "operation_status")
+        texts = [name for name in wanted if name not in rows]
+        rows = rows.assign(**{name: pd.Series(pd.NA, rows.index, "string[pyarrow]") for name in texts})
+        return rows.assign(new_address=rows["caller_ip"].isin(self.strange), new_client=False, new_principal=False)
+
+    @cached_property
+    def _case(self) -> Case | None:
+        return case_of(self.events)
+
+    @cached_property
+    def strange(self) -> set[str]:
+        """Addresses that are new for a principal in the events, or those of a new principal."""
+        news = self.places.loc[self.places["kind"] == "caller_ip", "place"]
+        return set(news) | set(self.newcomers["caller_ip"].dropna())
+
+    @cached_property
+    def acts(self) -> pd.DataFrame:
+        """Acts that change, export or destroy, and whatever was denied; with how they depart from what is usual."""
+        return self.asked("detect_acts")
+
+    def asked(self, name: str, **parameters: Any) -> pd.DataFrame:
+        """Answer of a question over the events, with how each row departs from what is usual."""
+        key = (name, *sorted(parameters.items()))
+        if key not in self._answers:
+            self._answers[key] = self.flagged(self.ask(name, **parameters))
+        return self._answers[key]
+
+    def ask(self, name: str, **parameters: Any) -> pd.DataFrame:
+        """Answer of a question over the events, as it is."""
+        return engine.query(self.session, name, **parameters)
+
+    @cached_property
+    def session(self) -> engine.Session:
+        """The events, held open for the many questions."""
+        return engine.Session(self.events)
+
+    def close(self) -> None:
+        """Let go of the events."""
+        if "session" in vars(self):
+            self.session.close()
+
+    def flagged(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add whether the address, the client, the principal itself is new: ``new_address`` and so on."""
+        for flag, listed in self._news.items():
+            rows = _marked(rows, listed, flag)
+        return rows
+
+    @cached_property
+    def _news(self) -> dict[str, pd.DataFrame]:
+        who, places = ["principal", "object_id"], self.places
+        news = {"new_address": "caller_ip", "new_client": "client"}
+        pairs = {
+            flag: places.loc[places["kind"] == kind, ["place", *who]].drop_duplicates().rename(columns={"place": kind})
+            for flag, kind in news.items()
+        }
+        return pairs | {"new_principal": self.newcomers[who].drop_duplicates()}
+
+    @cached_property
+    def done(self) -> pd.DataFrame:
+        """Acts that succeeded, were accepted, or whose outcome isn't in the log."""
+        acts = self.acts
+        return acts[(acts["control"] == 1) & acts["outcome"].isin(["success", "accepted", "unknown"])]
+
+    @cached_property
+    def denied(self) -> pd.DataFrame:
+        """Whatever was denied, but for the 401 that opens a session."""
+        return self.acts[self.acts["outcome"] == "denied"]
+
+    @cached_property
+    def places(self) -> pd.DataFrame:
+        """Events of addresses and clients that a principal took up after working without them for days."""
+        return self.ask("detect_places", days=HISTORY_DAYS)
+
+    @cached_property
+    def newcomers(self) -> pd.DataFrame:
+        """Events of principals that the first days of the evidence did not see."""
+        return self.ask("detect_newcomers", days=HISTORY_DAYS)
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """Silences, from `analyse`."""
+        return analyse.gaps(self.events)
+
+    @cached_property
+    def identities(self) -> set[str]:
+        """Object ids of everybody in the events."""
+        return set(analyse.principals(self.session)["object_id"].dropna())
+
+    @cached_property
+    def span(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Times of the first and of the last event."""
+        asked = analyse.outcomes(self.session)
+        return asked["first_time"].min(), asked["last_time"].max()
+
+    def has_history(self, rows: pd.DataFrame) -> bool:
+        """Whether enough evidence precedes the rows to say what is usual."""
+        return bool(rows["time"].min() - self.span[0] >= pd.Timedelta(days=HISTORY_DAYS))
+
+
+def _marked(rows: pd.DataFrame, listed: pd.DataFrame, flag: str) -> pd.DataFrame:
+    """Add whether a row's values are on the list."""
+    if rows.empty or listed.empty:
+        return rows.assign(**{flag: False})
+    found = rows.merge(listed.assign(**{flag: True}), how="left", on=list(listed.columns))
+    return found.assign(**{flag: found[flag].notna()})

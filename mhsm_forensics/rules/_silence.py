@@ -1,0 +1,243 @@
+"""Rules on refusals, silences, contradictions, and what nobody knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from ..text import spell, visible
+from ._rule import ATTACK, DOCS, HISTORY_DAYS, Hit, Rule
+from ._words import departs, joined, names, raised, stretches, times, title
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._material import Material
+
+_MANY_DENIALS: Final = 10
+_BROAD_DENIALS: Final = 3  # different operations
+_GRAVE_BEFORE: Final = pd.Timedelta(hours=2)
+
+
+def _denied_burst(found: Material) -> Iterator[Hit]:
+    for rows in stretches(found.untold(found.denied, "refused-by-firewall", "own-rights")):
+        kinds = rows["operation"].nunique()
+        if len(rows) < _MANY_DENIALS and kinds < _BROAD_DENIALS:
+            continue
+        what = f"{times(len(rows), 'request')} denied, {times(kinds, 'kind')} of operation ({names(rows['operation'])})"
+        yield Hit(title(what, rows), raised("low", departs(rows)), "medium", rows)
+
+
+def _grave_denied(found: Material) -> Iterator[Hit]:
+    denied = found.unnamed(found.denied)
+    grave = denied[(denied["control"] == 1) & denied["effect"].isin(["export", "destroy", "change", "unknown"])]
+    grave = grave[~(grave["operation_class"].isin(["key_lifecycle"]) & (grave["effect"] != "destroy"))]
+    for rows in stretches(grave):
+        what = f"{names(rows['operation'])} denied"
+        yield Hit(title(what, rows), raised("low", departs(rows)), "high", rows)
+
+
+def _silence_after(found: Material) -> Iterator[Hit]:
+    acts = found.done
+    grave = acts[acts["effect"].isin(["destroy", "export"]) & acts["event_id"].isin(found.loud)]
+    for gap in _gaps(found):
+        before = grave["time"].between(gap["start"] - _GRAVE_BEFORE, gap["start"])
+        last = grave[before].tail(1)
+        if last.empty:
+            continue
+        ends = _ends(gap)
+        waited = spell((gap["start"] - last["time"].iloc[0]).total_seconds())
+        act = f"{names(last['operation'])} on {visible(last['hsm'].iloc[0], limit=60)}"
+        said = f"{_said(gap)}; it began {waited} after {act}"
+        yield Hit(said, "high", _sure(gap), joined(last[["event_id", "time", "hsm"]], ends).drop_duplicates("event_id"))
+
+
+def _silence(found: Material) -> Iterator[Hit]:
+    told = found.told("silence-after-grave-act")
+    for gap in _gaps(found):
+        if gap["last_event_id"] not in told:
+            yield Hit(_said(gap), "high", _sure(gap), _ends(gap))
+
+
+def _gaps(found: Material) -> Iterator[dict[Any, Any]]:
+    """Silences that the activity log does not explain."""
+    told = found.told("logging-removed")
+    yield from (gap for gap in found.gaps.to_dict("records") if gap["last_event_id"] not in told)
+
+
+def _ends(gap: dict[Any, Any]) -> pd.DataFrame:
+    ends = {"event_id": [gap["last_event_id"], gap["next_event_id"]], "time": [gap["start"], gap["end"]]}
+    return pd.DataFrame({**ends, "hsm": [gap["hsm"]] * 2}).dropna(subset="event_id")
+
+
+def _said(gap: dict[Any, Any]) -> str:
+    stopped = pd.isna(gap["next_event_id"])
+    what = "Log stopped and did not come back" if stopped else f"No log for {spell(gap['seconds'])}"
+    span = f"{gap['start']:%Y-%m-%d %H:%M}Z" + ("" if stopped else f" to {gap['end']:%Y-%m-%d %H:%M}Z")
+    said = f"{what}: {visible(gap['hsm'], limit=60) or 'an HSM without name'}, {span}"
+    return f"{said}; about {gap['expected_events']:,.0f} events were to be expected"
+
+
+def _sure(gap: dict[Any, Any]) -> str:
+    return "high" if gap["chance"] < 1e-4 else "medium"
+
+
+def _contradictions(found: Material) -> Iterator[Hit]:
+    rows = found.asked("detect_contradictions")
+    for (_, contradiction), about in rows.groupby(["hsm", "contradiction"], dropna=False, sort=False):
+        about = about.sort_values(["time", "event_id"])
+        what = f"{times(about['key_name'].nunique(), 'key')} {contradiction} ({names(about['key_name'])}), {times(len(about))}"
+        yield Hit(title(what, about), "medium", "medium", about)
+
+
+def _first_time(found: Material) -> Iterator[Hit]:
+    rows = found.unnamed(found.asked("detect_first_time", days=HISTORY_DAYS))
+    for stretch in stretches(rows, by=("principal", "object_id", "caller_ip"), pause=pd.Timedelta(hours=12)):
+        what = f"Operations never asked for before ({names(stretch['operation'])})"
+        yield Hit(title(what, stretch), raised("low", departs(stretch)), "low", stretch)
+
+
+def _unknown(found: Material) -> Iterator[Hit]:
+    rows = found.asked("detect_unknown")
+    for by_uri, group in rows.groupby("class_by_uri", dropna=False, sort=False):
+        said = "their URI says nothing either" if pd.isna(by_uri) else f"by their URI {str(by_uri).replace('_', ' ')}"
+        callers = group["principal"].nunique()
+        more = f"; {callers:,} principals in all" if callers > 1 else ""
+        what = f"Operations that no source knows ({names(group['operation'])}; {said}), {times(len(group))}"
+        acted = bool(
+            (group["http_status"].isin([201, 202, 204]) & (group["new_address"] | group["new_principal"])).any()
+        )
+        yield Hit(title(what, group, more=more), raised("low", acted), "low", group)
+
+
+RULES: Final = (
+    Rule(
+        id="denied-burst",
+        title="Many or varied denials",
+        question="refusals",
+        severity="medium",
+        rises="low; medium with a new address or principal",
+        confidence="medium",
+        techniques=("T1580", "T1069.003"),
+        why="Ten denials, or three kinds of operation, in one go: somebody tries out what a credential can do.",
+        benign="A misconfigured application, or an administrator without the role of the day.",
+        next_step="See what the same principal was allowed just before and after, and on the other HSMs.",
+        reference=ATTACK + "T1580/",
+        check=_denied_burst,
+    ),
+    Rule(
+        id="grave-operation-denied",
+        title="Grave operation attempted and denied",
+        question="refusals",
+        severity="low",
+        rises="low; medium with a new address or principal",
+        confidence="high",
+        techniques=("T1580",),
+        why="Backups, purges, roles and the security domain are asked for on purpose. The attempt failed; the wish was "
+        "there, and the next attempt may have other rights.",
+        benign="An administrator whose just-in-time role was not active yet.",
+        next_step="Ask the principal. Check whether it was allowed later (rule denied-then-allowed) and which "
+        "credential it used.",
+        classes=(
+            "access_control",
+            "hsm_backup",
+            "hsm_restore",
+            "key_backup",
+            "key_release",
+            "security_domain",
+            "settings",
+        ),
+        reference=DOCS + "built-in-roles",
+        check=_grave_denied,
+    ),
+    Rule(
+        id="silence-after-grave-act",
+        title="The log falls silent after a grave act",
+        question="silences",
+        severity="high",
+        rises="always high; told as logging-removed, and critical, where the activity log has the deletion",
+        confidence="high",
+        techniques=("T1685.002", "T1070"),
+        why="Within two hours of an act that destroyed or took something away, an HSM stopped logging for longer than chance "
+        "explains. What was done meanwhile is not in this evidence.",
+        benign="The act itself stopped the callers: a key they all need is gone.",
+        next_step="Read the activity log for Microsoft.Insights/diagnosticSettings/delete, and compare with the metric "
+        "ServiceApiHit: az monitor metrics list --resource ID --metric ServiceApiHit.",
+        reference=DOCS + "logging",
+        days=3,
+        gravity=4,
+        broad=True,
+        check=_silence_after,
+    ),
+    Rule(
+        id="silence",
+        title="The log falls silent",
+        question="silences",
+        severity="high",
+        rises="always high; the confidence follows the chance of so long a silence",
+        confidence="high",
+        techniques=("T1685.002",),
+        why="The HSM logged nothing for so long that chance does not explain it, judged by its own rhythm. Whoever "
+        "removes the diagnostic setting is not seen here, and neither is what they do next.",
+        benign="The callers were down, delivery of logs failed, or files are missing from this evidence.",
+        next_step="Read the activity log for Microsoft.Insights/diagnosticSettings/delete before the silence, and "
+        "compare with the HSM's metrics (ServiceApiHit) in it: az monitor metrics list --resource ID "
+        "--metric ServiceApiHit.",
+        reference=DOCS + "logging",
+        days=3,
+        check=_silence,
+        broad=True,
+    ),
+    Rule(
+        id="contradiction",
+        title="Events that contradict those before",
+        question="contradictions",
+        severity="medium",
+        rises="always medium",
+        confidence="medium",
+        techniques=("T1685.002",),
+        why="A key is used after its deletion, or purged or recovered though nobody deleted it: a record between the two is "
+        "missing, or the key came back in a way that this log does not show.",
+        benign="Lost records (delivery is not guaranteed), a restore of the HSM, or a change that reached the other region "
+        "late.",
+        next_step="Get the log by its second way (workspace or storage), and the metric ServiceApiHit for the minutes between.",
+        operations=("KeyDelete", "KeyPurge", "KeyRecover"),
+        reference=DOCS + "soft-delete-overview",
+        broad=True,
+        check=_contradictions,
+    ),
+    Rule(
+        id="operation-never-seen-before",
+        title="Operation nobody asked for before",
+        question="what-is-new",
+        severity="low",
+        rises="low; medium with a new address or principal; told only where no other rule names the events",
+        confidence="low",
+        techniques=("T1526",),
+        why="After days without it, somebody asks for this operation for the first time: what is rare in an HSM's life "
+        "is worth one look.",
+        benign="Rare but planned work: a rotation, a new key, the response to an incident.",
+        next_step="Is there a ticket for it? Look at the whole session of the principal around that minute.",
+        reference=DOCS + "logging",
+        days=3,
+        check=_first_time,
+    ),
+    Rule(
+        id="unknown-operation",
+        title="Operations that no source knows",
+        question="unknown-operations",
+        severity="low",
+        rises="low; medium where it changed something by its status, with a new address or principal",
+        confidence="low",
+        techniques=(),
+        why="Microsoft does not publish all names that Managed HSM logs. These were judged by their URI and ending "
+        "alone, and no rule that goes by names could know them.",
+        benign="Most likely an ordinary operation whose name is not documented, or a mistyped path.",
+        next_step="Read the request URI in the record; compare its path with the REST reference.",
+        classes=("unknown",),
+        reference="https://learn.microsoft.com/rest/api/keyvault/",
+        check=_unknown,
+        broad=True,
+    ),
+)

@@ -1,0 +1,124 @@
+"""The words that findings share, and what belongs together in one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from ..text import plural, visible
+from ._rule import SEVERITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STRETCH: Final = pd.Timedelta(hours=2)  # a pause that long parts two findings
+_NAMED: Final = 6
+
+
+def stretches(rows: pd.DataFrame, *, by: tuple[str, ...] = ("hsm", "principal", "object_id", "caller_ip"),
+              pause: pd.Timedelta = _STRETCH) -> Iterator[pd.DataFrame]:  # fmt: skip
+    """Yield what belongs together: the same HSM, principal and address, without a long pause."""
+    for _, group in rows.groupby(list(by), dropna=False, sort=False):
+        ordered = group.sort_values(["time", "event_id"])
+        for _, stretch in ordered.groupby((ordered["time"].diff() > pause).cumsum()):
+            yield stretch
+
+
+def joined(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Rows of several questions, together; what is empty has no say in their types."""
+    filled = [part for part in parts if len(part)]
+    return pd.concat(filled, ignore_index=True) if filled else parts[0]
+
+
+def truly(test: pd.Series[bool]) -> pd.Series[bool]:
+    """Whether a test holds, where a missing value is no."""
+    return test.fillna(value=False).astype(bool)
+
+
+def departs(rows: pd.DataFrame) -> bool:
+    """Whether any of it came by a new principal or from a new address. A new client alone is too common."""
+    return bool(rows[["new_address", "new_principal"]].any(axis=None))
+
+
+def raised(severity: str, *reasons: bool) -> str:
+    """One severity higher for each reason that holds.
+
+    >>> raised("medium", True, False), raised("high", True, True)
+    ('high', 'critical')
+    """
+    return SEVERITIES[max(SEVERITIES.index(severity) - sum(reasons), 0)]
+
+
+def title(what: str, rows: pd.DataFrame, *, more: str = "") -> str:
+    """One line: what, who, from where, on which HSM, when."""
+    return f"{what}: {who(rows)}{where(rows)}{on(rows)}, {when(rows)}{more}"
+
+
+def outcome(rows: pd.DataFrame) -> str:
+    """How it ended, in a word or two; a 202 is accepted, and not known to have succeeded."""
+    found = set(rows["outcome"])
+    if found == {"success"}:
+        return "done"
+    return "accepted" if "accepted" in found else "outcome not logged"
+
+
+def unless_done(rows: pd.DataFrame) -> str:
+    """How it ended, where it is not simply done."""
+    ended = outcome(rows)
+    return "" if ended == "done" else f" ({ended})"
+
+
+def who(rows: pd.DataFrame) -> str:
+    """Principal, as a label that can be printed on one line."""
+    name = visible(rows["principal"].iloc[0], limit=80) or "a caller without identity"
+    return f"{name} (new in this evidence)" if "new_principal" in rows and rows["new_principal"].any() else name
+
+
+def where(rows: pd.DataFrame) -> str:
+    """Address, and whether it is new for the principal."""
+    addresses = rows["caller_ip"].dropna().unique()
+    if not len(addresses):
+        return ""
+    flags = (("new_address", "address"), ("new_client", "client"))
+    news = " and ".join(word for flag, word in flags if flag in rows and rows[flag].any())
+    others = f" and {times(len(addresses) - 1, 'other address')}" if len(addresses) > 1 else ""
+    return f" from {visible(addresses[0], limit=60)}{others}" + (f" (new {news} for it)" if news else "")
+
+
+def on(rows: pd.DataFrame) -> str:
+    """HSM, or how many."""
+    names = rows["hsm"].dropna().unique()
+    return (
+        "" if not len(names) else f" on {visible(names[0], limit=60)}" if len(names) == 1 else f" on {len(names)} HSMs"
+    )
+
+
+def when(rows: pd.DataFrame) -> str:
+    """Minute of the first event and of the last one, UTC."""
+    first, last = (f"{moment:%Y-%m-%d %H:%M}Z" for moment in (rows["time"].min(), rows["time"].max()))
+    return first if first == last else f"{first} to {last[11:] if first[:10] == last[:10] else last}"
+
+
+def keys_of(rows: pd.DataFrame) -> list[str]:
+    """Names of the keys, each once, in the order of time."""
+    return [str(name) for name in rows["key_name"].dropna().unique()]
+
+
+def times(count: int, noun: str = "time") -> str:
+    """Count with its noun, for titles."""
+    return plural(count, noun)
+
+
+def confidence(rows: pd.DataFrame, usual: str = "high") -> str:
+    """Less sure where the log doesn't say how it ended, or the name of the operation has no source."""
+    if (rows["outcome"] == "unknown").any():
+        return "low"
+    return "medium" if usual == "high" and (rows["operation_status"] == "unseen").any() else usual
+
+
+def names(values: pd.Series[str]) -> str:
+    """Name a few, each once, and count the rest."""
+    found = [visible(value, limit=60) or "no name" for value in values.unique()]
+    more = f" … {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    return ", ".join(found[:_NAMED]) + more
