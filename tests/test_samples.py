@@ -244,3 +244,32 @@ def test_the_long_line_is_a_whole_record_between_two_others(tmp_path: Path):
 
     written = (tmp_path / "long.json").read_text().splitlines()
     assert [len(json.dumps(json.loads(line))) > 2_000_000 for line in written] == [False, True, False]
+
+
+# scenarios
+
+
+TOLD = list(samples.scenarios())
+
+
+@pytest.mark.parametrize("scenario", TOLD, ids=lambda one: one.name)
+def test_a_scenario_marks_what_must_be_shown(scenario):
+    week = scenario.week(1)
+
+    assert bool(week.core) == bool(scenario.techniques) == scenario.is_incident
+    assert max(week.core, default=0) <= len(week.lines)
+
+
+@pytest.mark.parametrize("scenario", TOLD[::9], ids=lambda one: one.name)
+def test_a_scenario_is_the_same_for_the_same_seed_and_another_for_another(scenario):
+    week = scenario.week(1)
+
+    assert week == scenario.week(1)
+    assert week.lines != scenario.week(2).lines
+
+
+def test_there_are_as_many_innocent_weeks_as_incidents():
+    incidents = [one for one in TOLD if one.is_incident]
+
+    assert len(incidents) >= 12
+    assert len(TOLD) - len(incidents) >= len(incidents)

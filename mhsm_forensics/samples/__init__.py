@@ -13,13 +13,14 @@ from ._around import around
 from ._bulk import bulk, long_line
 from ._damaged import damaged
 from ._documents import documents
+from ._scenarios import Scenario, scenarios
 from ._stories import incident, quiet_day
 from ._tree import save
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["bulk", "long_line", "write"]
+__all__ = ["Scenario", "bulk", "long_line", "scenarios", "write"]
 
 
 def write(target: Path) -> None:
