@@ -29,10 +29,11 @@ lab: setup
 	$(BIN)/python -m mhsm_forensics lab
 
 bench: setup
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pysimdjson==7.0.2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pysimdjson==7.0.2 statsmodels==0.14.6
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/collect.py
 	$(BIN)/python benchmarks/widgets.py
+	$(BIN)/python benchmarks/anomalies.py
 	$(BIN)/python benchmarks/pivot.py
 
 docs: setup

@@ -33,6 +33,8 @@ COLUMNS = {
     "timeline": "lane bin_start bin_end group events denied",
     "moments": "start end hsm principal principal_type caller_ip operation operation_class effect outcome group events "
     "keys key_names event_ids",
+    "series": "operation start end value events",
+    "baseline": "operation start end value events expected low high enough",
     "keys": "hsm key_name first_time last_time events principals caller_ips uses exports changes denied deleted_at "
     "purged_at recovered_at created_at state",
     "reconcile": "hour hsm route other_route records other_records lacking lacking_within first_time last_time event_id",
@@ -55,6 +57,7 @@ ABOUT_ONE = {
     "touching",
     "neighbours",
     "moved",
+    "anomalies",
 }  # tests/test_pivots.py has these
 QUESTIONS = [name for name in analyse.__all__ if name not in ABOUT_ONE]
 

@@ -150,6 +150,14 @@ def links(*rows: dict[str, Any]) -> pd.DataFrame:
     return frame(list(rows) or [{}], **usual)
 
 
+def anomalies(*rows: dict[str, Any]) -> pd.DataFrame:
+    usual = {
+        "operation": "KeyGet", "start": at("2026-03-04 10:00"), "end": at("2026-03-04 11:00"), "value": 9.0, "events": 9,
+        "expected": 4.0, "low": 1.0, "high": 7.0, "enough": True,
+    }  # fmt: skip
+    return frame(list(rows) or [{}], **usual)
+
+
 DRAWN: dict[str, tuple[Callable[..., pd.DataFrame], Callable[..., go.Figure]]] = {
     "timeline": (timeline, plot.timeline),
     "moments": (moments, plot.moments),
@@ -166,6 +174,7 @@ DRAWN: dict[str, tuple[Callable[..., pd.DataFrame], Callable[..., go.Figure]]] =
     "met": (met, plot.met),
     "concurrent": (concurrent, plot.concurrent),
     "links": (links, plot.links),
+    "anomalies": (anomalies, plot.anomalies),
 }
 both = pytest.mark.parametrize(("build", "draw"), DRAWN.values(), ids=DRAWN)
 

@@ -5,6 +5,8 @@ columns and to give times their zone. *events* is anything the engine can query:
 DataFrame, Parquet paths. Nothing is cut: what a label leaves out, it counts ("… 2 more").
 """
 
+from ._anomalies import anomalies
+from ._baseline import baseline
 from ._bundles import bundles, links
 from ._coverage import coverage, gaps, reconcile
 from ._keys import keys
@@ -13,6 +15,7 @@ from ._operations import hourly, outcomes, unknown_operations
 from ._pairs import concurrent, moved, neighbours, shared, token_places
 from ._people import first_seen_pairs, principals
 from ._profile import Profile, met, profile
+from ._series import series
 from ._sessions import sessions
 from ._signins import signed_in
 from ._story import story
@@ -23,6 +26,8 @@ from ._touching import entities, rows, touching
 __all__ = [
     "PIVOT_COLUMNS",
     "Profile",
+    "anomalies",
+    "baseline",
     "bundles",
     "concurrent",
     "coverage",
@@ -41,6 +46,7 @@ __all__ = [
     "profile",
     "reconcile",
     "rows",
+    "series",
     "sessions",
     "shared",
     "signed_in",

@@ -7,6 +7,7 @@ says so.
 
 import plotly.io as pio
 
+from ._anomalies import anomalies
 from ._coverage import coverage, gaps
 from ._hourly import hourly
 from ._keys import keys
@@ -23,6 +24,7 @@ from ._timeline import timeline
 __all__ = [
     "CONFIG",
     "ThemeName",
+    "anomalies",
     "concurrent",
     "coverage",
     "first_seen_pairs",
