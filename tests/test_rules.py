@@ -205,3 +205,15 @@ def test_every_rule_over_events_is_proved_here():
     over_events = {rule.id for rule in RULES if rule.tables == ("events",)}
 
     assert {case.rule for case in CASES} | SILENCES == over_events
+
+
+def test_a_newcomer_that_uses_only_keys_of_its_own_make_is_less_grave_than_one_that_uses_those_of_others():
+    days = [{"at": f"2026-01-{day:02d} {hour:02d}:00", "principal": "svc"} for day in range(1, 8) for hour in range(24)]
+    burst = [{"at": f"2026-01-08 10:{n // 60:02d}:{n % 60:02d}", "principal": "new", "operation": "KeyWrap", "key_name": "own"}
+             for n in range(70)]  # fmt: skip
+    made = {"at": "2026-01-08 09:59", "principal": "new", "operation": "KeyCreate", "key_name": "own"}
+
+    others, own = (detect.run(events(*days, *rows)).set_index("rule_id") for rows in (burst, [made, *burst]))
+
+    assert others.loc["use-burst", "severity"] == "high"
+    assert own.loc["use-burst", "severity"] == "medium"

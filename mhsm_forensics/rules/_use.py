@@ -32,7 +32,15 @@ def _use_burst(found: Material) -> Iterator[Hit]:
         what = f"{times(len(rows), 'use')} of {keys} ({names(rows['operation'])}; {usual})"
         known = "medium" if rows["known_days"].iloc[0] >= HISTORY_DAYS else "low"
         sure = "high" if days >= _USUAL_DAYS else known
-        yield Hit(title(what, rows), raised("medium", departs(rows)), sure, rows)
+        strange = departs(rows) and not _only_own(rows, found)
+        yield Hit(title(what, rows), raised("medium", strange), sure, rows)
+
+
+def _only_own(rows: pd.DataFrame, found: Material) -> bool:
+    """Whether a principal used only keys that it made itself: whoever moves in does that, and a thief has none."""
+    made = found.done[found.done["operation"].isin(["KeyCreate", "KeyImport"])]
+    own = made[made["principal"].isin(rows["principal"]) & made["object_id"].isin(rows["object_id"])]
+    return bool(rows["key_name"].isin(own["key_name"]).all())
 
 
 def _new_users(found: Material) -> pd.DataFrame:
@@ -94,7 +102,7 @@ RULES: Final = (
         title="Far more use of keys than usual",
         question="enumeration",
         severity="high",
-        rises="medium; high with a new address or principal",
+        rises="medium; high with a new address or principal, unless every key is its own make",
         confidence="medium",
         techniques=("T1555.006", "T1213"),
         why="Unwrapping or decrypting by the hundred opens the data that the key protects; signing by the hundred "
