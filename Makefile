@@ -35,6 +35,7 @@ bench: setup
 	$(BIN)/python benchmarks/widgets.py
 	$(BIN)/python benchmarks/anomalies.py
 	$(BIN)/python benchmarks/pivot.py
+	$(BIN)/python benchmarks/detection.py
 
 docs: setup
 	$(BIN)/python tests/test_docs.py

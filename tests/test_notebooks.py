@@ -11,7 +11,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 # What each notebook shows at least: charts, panels.
 CHART, PANEL = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
 SHOWN = {"00-open-a-case": {CHART, PANEL}, "01-what-happened": {CHART, PANEL}, "02-timeline": {PANEL},
-         "03-identity-and-ip": {CHART, PANEL}}  # fmt: skip
+         "03-identity-and-ip": {CHART, PANEL}, "04-anomalies": {CHART, PANEL}}  # fmt: skip
 LOGIC = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try)
 
 pytestmark = [

@@ -14,10 +14,12 @@ import nbformat
 import pandas as pd
 import pytest
 import traitlets
+from building import SAMPLES
 
 from mhsm_forensics import detect, export, search, widgets
 from mhsm_forensics.case import Scope, create_case, open_case
 from mhsm_forensics.errors import InputError
+from mhsm_forensics.ingest import add
 
 EVIL = "<img src=x onerror=alert(1)>\u202e"
 
@@ -546,3 +548,22 @@ class TestStory:
 
         assert "KeyPurge 5 keys" in page
         assert "29 of 29 lines" in page
+
+
+def test_a_finding_of_another_log_shows_its_records_too(incident, tmp_path):
+    shutil.copytree(incident.path, tmp_path / "case")
+    add(open_case(tmp_path / "case"), [SAMPLES / "incident" / "context"])
+    whole = open_case(tmp_path / "case")
+    found = detect.run(whole)
+    removed = found.loc[found["rule_id"] == "logging-removed", "finding_id"].iloc[0]
+
+    card = widgets.finding(whole, found, removed)
+    card.show_events()
+
+    told = "".join(getattr(child, "value", "") for child in card.place.children)
+    ids = set(found.loc[found["finding_id"] == removed, "event_ids"].iloc[0])
+    others = ids & set(whole.context("activity")["event_id"])
+    assert others
+    assert all(one in told for one in others)
+    assert len(ids) == card.grid.page["found"] + len(others)
+    assert "before v19: T1562.008" in card.card.value

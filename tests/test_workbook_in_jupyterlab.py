@@ -197,3 +197,21 @@ def test_pivoting_from_an_address_to_an_identity_to_a_key_and_back(case, tmp_pat
     text = report.write(case, tmp_path / "report.html").read_text("utf-8")
     assert "Pivot: Everything › 198.51.100.77" in text
     assert list(case.notes.df("view")["text"]) == ["198.51.100.77"]
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_an_odd_stretch_leads_to_its_records(case, tmp_path, theme):
+    with running("04", tmp_path, theme) as found:
+        page = found.page
+        charts = page.locator(".mhsm-odd figure")
+        charts.first.wait_for(timeout=90_000)
+        shot_of(found, page.locator(".mhsm-odd"), f"04-anomalies-{theme}")
+
+        charts.first.locator(".odd").first.focus()
+        page.keyboard.press("Enter")
+        page.locator(".mhsm-grid tbody tr").first.wait_for()
+        page.get_by_text("rows 1–").first.wait_for()
+        page.get_by_role("button", name="Add to report").first.click()
+        page.get_by_text("Added to the report.").wait_for()
+
+    assert list(case.notes.df("view")["text"]) == ["Out of the usual: events by operation, each hour"]

@@ -3,6 +3,7 @@
 Forms are used by keyboard as by mouse, keep no secret, and leave the kernel free while they work.
 """
 
+from ._anomalies import AnomaliesPanel, anomalies
 from ._cases import CasePicker, cases
 from ._collect import CollectForm, collect
 from ._findings import FindingCard, finding
@@ -14,6 +15,7 @@ from ._story import StoryPanel, story
 from ._timeline import Timeline, timeline
 
 __all__ = [
+    "AnomaliesPanel",
     "CasePicker",
     "CollectForm",
     "EventGrid",
@@ -23,6 +25,7 @@ __all__ = [
     "ScopeBar",
     "StoryPanel",
     "Timeline",
+    "anomalies",
     "cases",
     "collect",
     "events",

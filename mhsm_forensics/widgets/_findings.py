@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..case import Case
 
+_LOGS = ("activity", "signins", "blob_requests")
 _LOOK = {"critical": "error", "high": "error", "medium": "warn", "low": "info", "info": "info"}
 
 
@@ -93,7 +94,24 @@ class FindingCard(panel.Panel):
                 named=f"findings.set_index('finding_id').at[{self.finding_id!r}, 'event_ids']",
             )
             self.grid.observe(lambda change: setattr(self, "selected", change["new"] or self._ids), "selected")
-            self.place.children = [self.grid]
+            self.place.children = [self.grid, *self._of_other_logs()]
+
+    def _of_other_logs(self) -> list[Any]:
+        """Records of the finding that are no events of the HSM: of the activity log, sign-ins, requests to storage."""
+        ids = set(self._ids)
+        rows = []
+        for name in _LOGS:
+            frame = self._case.context(name)
+            for row in frame[frame["event_id"].isin(ids)].to_dict("records"):
+                told = (
+                    row["time"],
+                    name.replace("_", " "),
+                    row.get("operation") or row.get("app_name"),
+                    row["outcome"],
+                )
+                rows.append([*told, row["principal"], row["caller_ip"], row["event_id"]])
+        heads = ("time (UTC)", "log", "what", "outcome", "who", "from", "event_id")
+        return [ipywidgets.HTML(panel.rows_of_html(heads, rows))] if rows else []
 
     def tag_events(self) -> str | None:
         """Tag the selected events, or all of the finding; return the id of the note."""
@@ -185,7 +203,7 @@ class FindingCard(panel.Panel):
             ("from", panel.labelled(self._labels, "caller_ip", row["caller_ip"])),
             ("managed HSM", panel.said(row["hsm"])),
             ("keys", ", ".join(keys[:10]) + (f" … {len(keys):,} in all" if len(keys) > 10 else "")),
-            ("ATT&CK", ", ".join(row["techniques"])), ("events", f"{row['events']:,}"), ("rule", row["rule_id"]),
+            ("ATT&CK", _numbered(row)), ("events", f"{row['events']:,}"), ("rule", row["rule_id"]),
         ]  # fmt: skip
         return [(label, str(text)) for label, text in facts if str(text)]
 
@@ -196,6 +214,12 @@ class FindingCard(panel.Panel):
         every = words.paragraph(f"{len(rows):,} of {plural(len(rows), 'finding')}:")
         table = panel.rows_of_html(("finding", "severity", "title", "events"), rows)
         return f"{self.card.value}{every}{table}{self.code.value}"
+
+
+def _numbered(row: dict[str, Any]) -> str:
+    """Techniques, and the numbers that some had before v19."""
+    before = ", ".join(row["techniques_before"])
+    return ", ".join(row["techniques"]) + (f" (before v19: {before})" if before else "")
 
 
 def _marked(severity: object) -> str:
