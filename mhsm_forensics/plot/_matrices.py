@@ -26,6 +26,7 @@ from ._text import name, safe
 from ._time import stamp
 
 _OUTCOMES = ("success", "accepted", "denied", "failure", "unknown")
+_CROWDED = 7  # columns, beyond which their names stand aslant
 _ROOMY = 9  # columns, up to which a cell has room for a second line
 _WARM = {"denied", "failure"}
 _NOUNS = {"principal": "identity", "caller_ip": "address", "key_name": "key", "hsm": "HSM"}
@@ -74,7 +75,7 @@ def first_seen_pairs(
         title=title,
         note=note,
         height=150 + 40 * len(rows),
-        margin={"t": 128, "b": 16},
+        margin={"t": 128, "b": 16, "r": 100 if len(across) > _CROWDED else 24},
         yaxis=lanes([name(who) for who in rows], look),
         xaxis=_columns([safe(ip, limit=22) or "none" for ip in across], _new_columns(drawn, across), look),
     )
@@ -222,7 +223,7 @@ def _new_columns(drawn: pd.DataFrame, across: list[str]) -> set[int]:
 
 
 def _columns(labels: list[str], new: set[int], theme: Theme) -> Json:
-    crowded = len(labels) > 7
+    crowded = len(labels) > _CROWDED
     words = [
         f"<b><span style='color:{theme.accent}'>{text}</span></b>" if i in new else text
         for i, text in enumerate(labels)
@@ -237,5 +238,6 @@ def _columns(labels: list[str], new: set[int], theme: Theme) -> Json:
         "ticks": "",
         "fixedrange": True,
         "tickangle": -30 if crowded else 0,
+        "ticklabeloverflow": "allow",
         "tickfont": {"size": 11.5, "color": theme.ink},
     }
