@@ -2,12 +2,7 @@
 -- others are null.
 WITH chosen AS (
   SELECT
-    CASE WHEN :by_hsm THEN hsm END AS one_hsm,
-    CASE WHEN :by_operation THEN operation END AS one_operation,
-    CASE WHEN :by_principal THEN principal END AS one_principal,
-    CASE WHEN :by_caller_ip THEN caller_ip END AS one_caller_ip,
-    CASE WHEN :by_key_name THEN key_name END AS one_key_name,
-    CAST(floor(t / CAST(:width AS DOUBLE)) AS BIGINT) AS bin,
+    @series,
     outcome,
     coalesce(hsm, '') || '/' || key_name AS its_key,
     coalesce(principal, object_id) AS who,
@@ -30,16 +25,7 @@ WITH chosen AS (
   GROUP BY one_hsm, one_operation, one_principal, one_caller_ip, one_key_name, bin
 )
 SELECT
-  dense_rank() OVER (
-    ORDER BY one_hsm NULLS FIRST, one_operation NULLS FIRST, one_principal NULLS FIRST, one_caller_ip NULLS FIRST,
-      one_key_name NULLS FIRST
-  ) AS series,
-  one_hsm AS hsm,
-  one_operation AS operation,
-  one_principal AS principal,
-  one_caller_ip AS caller_ip,
-  one_key_name AS key_name,
-  bin,
+  @series_names,
   events,
   denied,
   distinct_keys,
