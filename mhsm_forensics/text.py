@@ -55,8 +55,9 @@ def plural(count: int, noun: str) -> str:
     """Count with its noun: ``1 event``, ``2 keys``, ``3 identities``."""
     if count == 1:
         return f"1 {noun}"
-    many = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count:,} {many}"
+    if noun.endswith("y") and noun[-2] not in "aeiou":
+        return f"{count:,} {noun[:-1]}ies"
+    return f"{count:,} {noun}es" if noun.endswith("s") else f"{count:,} {noun}s"
 
 
 def middle_cut(text: str, limit: int) -> str:
