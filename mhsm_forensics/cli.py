@@ -221,10 +221,12 @@ def raw(case: Path, event_id: str) -> None:
 
 @cli.command()
 @CASE
-@click.option("--format", "form", type=click.Choice(["events-csv", "parquet"]), required=True)
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file.")
+@click.option("--format", "form", type=click.Choice(["events-csv", "parquet", "navigator", "sentinel"]), required=True)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The file, or the folder of rules."
+)
 def export(case: Path, form: str, output: Path) -> None:
-    """Write the events for other tools."""
+    """Write the events, or what was found, for other tools."""
     from . import export as exports
 
     click.echo(exports.write(cases.open_case(case), form, output).resolve())

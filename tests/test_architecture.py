@@ -38,6 +38,7 @@ DOORS = {
     "msgspec": {"load", "collect"},
     "loky": {"ingest"},
     "nbclient": {"workbook"},
+    "yaml": {"export"},
 }
 
 # What a lazily imported room may reach down to, with the reason.

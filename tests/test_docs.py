@@ -9,8 +9,12 @@ from click.testing import CliRunner
 
 import mhsm_forensics as mf
 from mhsm_forensics.cli import cli
+from mhsm_forensics.export import _sentinel as sentinel
 
 ROOT = Path(__file__).parents[1]
+
+# Its prose is written by hand; what follows is not.
+SENTINEL = "".join((ROOT / "docs" / "sentinel.md").read_text("utf-8").partition("## The rules\n\n")[:2])
 
 PAGES = {
     "schema.md": (
@@ -21,6 +25,7 @@ PAGES = {
         "# What is looked for\n\nEvery rule, as data. Generated from `mhsm_forensics/rules/` by `make docs`.\n\n",
         lambda: mf.detect.to_markdown(),
     ),
+    "sentinel.md": (SENTINEL, lambda: sentinel.to_markdown()),
 }
 
 

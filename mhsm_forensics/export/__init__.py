@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 import pandas as pd
 import pyarrow.parquet as pq
 
-from . import schema
-from .case import record_custody, sha256_of
-from .errors import CaseError
+from .. import schema
+from ..case import record_custody, sha256_of
+from ..errors import CaseError
 
 if TYPE_CHECKING:
-    from .case import Case
+    from collections.abc import Callable
+
+    from ..case import Case
 
 # What a spreadsheet takes for a formula when a cell starts with it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -33,9 +35,10 @@ def write(case: Case, kind: str, path: Path | str) -> Path:
         The case.
     kind
         ``events-csv`` (cells that a spreadsheet would run as a formula get a leading apostrophe; UTF-8 with a
-        byte order mark, as spreadsheets want) or ``parquet`` (verbatim).
+        byte order mark, as spreadsheets want), ``parquet`` (verbatim), ``navigator`` (a layer of the ATT&CK
+        Navigator: what was found, and what was looked for) or ``sentinel`` (a folder of scheduled analytics rules).
     path
-        The file to write.
+        The file to write, or the folder.
 
     Raises
     ------
@@ -45,10 +48,10 @@ def write(case: Case, kind: str, path: Path | str) -> Path:
     target = Path(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        rows = _as_csv(case, target) if kind == "events-csv" else _as_parquet(case, target)
+        rows = _WAYS[kind](case, target)
     except OSError as problem:
         raise CaseError.unwritable(target, problem) from problem
-    about = {"format": kind, "path": str(target.resolve()), "rows": rows, "sha256": sha256_of(target)}
+    about = {"format": kind, "path": str(target.resolve()), "rows": rows, "sha256": _digest(target)}
     record_custody(case.path, "exported", about)
     return target
 
@@ -70,6 +73,34 @@ def _as_csv(case: Case, target: Path) -> int:
     with target.open("w", encoding="utf-8-sig", newline="") as file:
         table_as_csv(frame, file)
     return len(frame)
+
+
+def _as_layer(case: Case, target: Path) -> int:
+    from ._navigator import layer  # it judges, which the other ways don't
+
+    made = layer(case)
+    target.write_text(json.dumps(made, indent=1, ensure_ascii=False), encoding="utf-8")
+    return len(made["techniques"])
+
+
+def _as_rules(_: Case, target: Path) -> int:
+    from ._sentinel import analytics_rules
+
+    return analytics_rules(target)
+
+
+def _digest(target: Path) -> str:
+    """SHA-256 of a file; of a folder that of the digests of its files, in hex, sorted by name, joined by line feeds."""
+    if target.is_file():
+        return sha256_of(target)
+    each = "\n".join(sha256_of(path) for path in sorted(target.iterdir()) if path.is_file())
+    return hashlib.sha256(each.encode()).hexdigest()
+
+
+_WAYS: dict[str, Callable[[Case, Path], int]] = {
+    "events-csv": _as_csv, "parquet": _as_parquet, "navigator": _as_layer, "sentinel": _as_rules,
+}  # fmt: skip
+KINDS = tuple(_WAYS)
 
 
 def table_as_csv(frame: pd.DataFrame, file: TextIO) -> None:
