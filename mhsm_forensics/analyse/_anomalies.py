@@ -112,7 +112,7 @@ def _told(data: Data, course: Course) -> Iterator[dict[str, Any]]:
     first, windows = course.first, list(course.windows)
     if first is not None:
         burst = [pair for pair in windows if pair[1].more and pair[1].first <= first[0].first < pair[1].end]
-        windows = [pair for pair in windows if pair not in burst]
+        windows = [pair for pair in windows if not any(pair is one for one in burst)]
         yield _row(data, course, "first_ever", _with_burst(first[0], [window for _, window in burst]), first[1])
     if course.stopped is not None:
         yield _row(data, course, "stopped", *course.stopped)

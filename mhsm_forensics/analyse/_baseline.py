@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 LEAST_DAYS: Final = 3.0  # of history, before anything can be said
 SURE_DAYS: Final = 7.0  # of history, before every day of the week was seen
+_SUSPECT: Final = (
+    5.0  # times the limit: what is no more than suspect doesn't teach either, and is judged without itself
+)
 FEW: Final = 3  # events of a series, below which its counts say nothing
 Times = tuple["datetime", "datetime"]
 
@@ -103,10 +106,11 @@ def _course(data: Data, number: int, left_out: Flags, looks: float, limit: float
     parts: tuple[Part, ...] = (part,)
     if part.counted and data.measure == "events" and (found := changed_day(part, limit)):
         parts, changed = _split(part, *found)
-    odd = [(one, window) for one in parts for window in unusual(one, _every(data), limit)]
+    suspect = [(one, window) for one in parts for window in unusual(one, _every(data), _SUSPECT * limit)]
+    odd = [(one, window) for one, window in suspect if window.log_all <= np.log(limit)]
     if part.counted and data.measure == "events" and _every(data) == "hour":
         odd += [(one, pause) for one in parts for pause in _pauses(one, limit) if not _known(odd, pause)]
-    taught = tuple(_without(one, [window for its, window in odd if its is one]) for one in parts)
+    taught = tuple(_without(one, [window for its, window in suspect if its is one]) for one in parts)
     return Course(number, part.value, weight, taught, tuple(odd), first, stopped, changed)
 
 
