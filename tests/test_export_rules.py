@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from mhsm_forensics import detect, load, samples, schema
 from mhsm_forensics.case import Evidence
 from mhsm_forensics.cli import cli
+from mhsm_forensics.errors import InputError
 from mhsm_forensics.export import _sentinel as sentinel
 from mhsm_forensics.normalise import Normaliser
 from mhsm_forensics.rules import RULES
@@ -364,3 +365,10 @@ def test_the_command_writes_them_and_says_so_in_the_custody(tmp_path):
     assert done.exit_code == 0, done.output
     assert len(list(folder.glob("*.yaml"))) == len(EXPRESSED)
     assert '"sentinel"' in "".join(path.read_text("utf-8") for path in Path(case).glob("*custody*"))
+
+
+def test_a_file_in_the_way_of_the_rules_is_a_clear_line(tmp_path):
+    (tmp_path / "rules").write_text("")
+
+    with pytest.raises(InputError, match="name a folder"):
+        sentinel.analytics_rules(tmp_path / "rules")

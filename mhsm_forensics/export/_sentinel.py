@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from ..errors import InputError
 from ..rules import RULES
 
 if TYPE_CHECKING:
@@ -97,11 +98,18 @@ def analytics_rules(folder: Path) -> int:
     OSError
         The folder can't be written.
 
+    Raises
+    ------
+    InputError
+        There is a file of that name.
+
     References
     ----------
     https://learn.microsoft.com/azure/sentinel/sentinel-analytic-rules-creation
     https://github.com/Azure/Azure-Sentinel/wiki/Query-Style-Guide
     """
+    if folder.is_file():
+        raise InputError(f"{folder}: is a file. Hint: name a folder for the rules.")
     folder.mkdir(parents=True, exist_ok=True)
     expressed = [rule for rule in RULES if has_query(rule)]
     for rule in expressed:
