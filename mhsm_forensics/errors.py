@@ -54,6 +54,13 @@ class CaseError(ForensicsError):
         return cls(f"{path}: not a case folder (no case.json). Hint: 'mhsm-forensics add {path} LOGS…' makes one.")
 
     @classmethod
+    def damaged(cls, path: Path, what: str) -> Self:
+        """Say that a file of the case can't be read as what it is."""
+        return cls(
+            f"{path}: can't be read ({what}). Hint: 'mhsm-forensics verify' names what changed; restore it from a copy."
+        )
+
+    @classmethod
     def newer(cls, path: Path, found: int, known: int) -> Self:
         """Say that *path* was written by a newer version."""
         return cls(

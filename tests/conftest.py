@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ from building import SAMPLES
 from mhsm_forensics import case, ingest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mhsm_forensics.case import Case
@@ -25,6 +27,17 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def quiet_day(tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The quiet day, as a case."""
     return _case(tmp_path_factory, "quiet-day", SAMPLES / "quiet-day")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB, and not a byte more."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("a small disk can be mounted only as root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def _case(folder: pytest.TempPathFactory, name: str, evidence: Path) -> Case:

@@ -25,6 +25,13 @@ def run(*words, cwd=None, binary=False):
     return subprocess.run(command, capture_output=True, cwd=cwd or ROOT, encoding=None if binary else "utf-8")
 
 
+def answer(*words):
+    """What a command says as JSON."""
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli") / "case"
@@ -57,10 +64,10 @@ def test_add_says_what_became_of_every_line(case):
 
 
 def test_what_happened_as_json_is_one_object(case):
-    answer = json.loads(run("what-happened", case, "--json").stdout)
+    found = answer("what-happened", case, "--json")
 
-    assert answer["accounting"]["event"] == 5605
-    assert answer["first_time"].endswith("Z")
+    assert found["accounting"]["event"] == 5605
+    assert found["first_time"].endswith("Z")
     assert {
         "case",
         "generated",
@@ -72,11 +79,11 @@ def test_what_happened_as_json_is_one_object(case):
         "principals",
         "findings",
         "looked_for",
-    } <= set(answer)
-    assert {gap["hsm"] for gap in answer["coverage"]["gaps"]} == {"contoso-hsm-prod", "contoso-hsm-dr"}
-    assert answer["hsms"] == ["contoso-hsm-dr", "contoso-hsm-prod"]
-    assert answer["findings"][0]["severity"] == "critical"
-    assert answer["findings"][0]["event_ids"]
+    } <= set(found)
+    assert {gap["hsm"] for gap in found["coverage"]["gaps"]} == {"contoso-hsm-prod", "contoso-hsm-dr"}
+    assert found["hsms"] == ["contoso-hsm-dr", "contoso-hsm-prod"]
+    assert found["findings"][0]["severity"] == "critical"
+    assert found["findings"][0]["event_ids"]
 
 
 def test_a_window_is_echoed_in_utc(case):
@@ -100,7 +107,7 @@ def test_findings_in_three_forms(case, form):
 
 
 def test_raw_prints_the_bytes_of_the_evidence(case):
-    event_id = json.loads(run("findings", case, "--format", "json").stdout)[0]["event_ids"][0]
+    event_id = answer("findings", case, "--format", "json")[0]["event_ids"][0]
 
     data = run("raw", case, event_id, binary=True).stdout
 
@@ -194,26 +201,37 @@ def test_a_target_that_can_not_be_written(case):
     assert "Hint" in fails(run("add", "/proc/case", SAMPLES / "quiet-day"))
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("a small disk can be mounted only as root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
 def test_no_space_left_keeps_what_was_added_before(small_disk):
     assert run("add", small_disk / "case", SAMPLES / "quiet-day").returncode == 0
-    before = run("what-happened", small_disk / "case", "--json").stdout
+    before = answer("what-happened", small_disk / "case", "--json")
 
     message = fails(run("add", small_disk / "case", SAMPLES / "incident"))
 
     assert "No space left" in message
     assert "kept" in message
-    after = json.loads(run("what-happened", small_disk / "case", "--json").stdout)
-    assert after["accounting"] == json.loads(before)["accounting"]
+    assert answer("what-happened", small_disk / "case", "--json")["accounting"] == before["accounting"]
+
+
+def test_what_a_killed_process_left_of_an_entry_keeps_nobody_from_reading(quiet_day, tmp_path):
+    shutil.copytree(quiet_day.path, tmp_path / "case")
+    before = answer("what-happened", tmp_path / "case", "--json")
+    for name in ("custody.jsonl", "notes.jsonl"):
+        with (tmp_path / "case" / name).open("ab") as log:
+            log.write(b'{"seq": 9, "ti')
+
+    assert answer("what-happened", tmp_path / "case", "--json")["findings"] == before["findings"]
+    assert run("report", tmp_path / "case").returncode == 0
+
+
+def test_a_damaged_chain_is_told_in_one_line(quiet_day, tmp_path):
+    shutil.copytree(quiet_day.path, tmp_path / "case")
+    log = tmp_path / "case" / "custody.jsonl"
+    log.write_bytes(log.read_bytes() + b"[not an entry]\n")
+
+    said = run("verify", tmp_path / "case").stderr
+    assert said.count("is no entry") == 2  # the line itself, and that this verification could not be written after it
+    assert "2 of the case's claims" in said
+    assert "is no entry" in fails(run("what-happened", tmp_path / "case"))
 
 
 def test_a_wrong_word_is_usage():

@@ -1,6 +1,7 @@
 """The analyst's record and the scope: nothing is lost, nothing is changed, two people's notes merge."""
 
 import json
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -164,6 +165,38 @@ def test_a_torn_note_is_kept_in_the_next_one(case):
     assert case.notes.df()["text"].to_list() == ["whole", "after"]
     assert case.notes.history()["kind"].to_list() == ["comment", "recovered", "comment"]
     assert verify(case) == []
+
+
+def test_a_torn_note_is_no_note_yet(case):
+    case.notes.comment("whole")
+    with case.notes.path.open("ab") as file:
+        file.write(b'{"seq": 2, "note_id"')
+
+    assert case.notes.df()["text"].to_list() == ["whole"]
+
+
+def test_a_full_disk_takes_no_half_of_a_note(small_disk):
+    case = create_case(small_disk / "case")
+    (small_disk / "rest").write_bytes(bytes(os.statvfs(small_disk).f_bavail * 4096 - 5 * 4096))
+
+    with pytest.raises(CaseError, match="No space left"):
+        list(map(case.notes.comment, map(str, range(1000))))
+
+    assert case.notes.path.read_bytes().endswith(b"}\n")
+    assert 0 < len(case.notes.df()) < 1000
+
+
+@pytest.mark.parametrize("line", [b"null", b"{", b'{"seq": 1, "previous": "0"}'])
+def test_what_is_no_note_is_told_as_that(case, tmp_path, line):
+    (tmp_path / "notes.jsonl").write_bytes(line + b"\n")
+
+    with pytest.raises(CaseError, match=r"notes.jsonl: .*Hint"):
+        case.notes.merge(tmp_path / "notes.jsonl")
+
+
+def test_notes_that_are_nowhere_are_not_merged(case, tmp_path):
+    with pytest.raises(CaseError, match="no such file"):
+        case.notes.merge(tmp_path / "notes.jsonl")
 
 
 def test_a_changed_note_shows(case):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
@@ -51,9 +52,21 @@ def append(path: Path, *said: dict[str, Any], recovered: Callable[[str], dict[st
 
 
 def entries(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield every entry with the SHA-256 of its line."""
-    for line in path.read_bytes().splitlines() if path.exists() else ():
-        yield json.loads(line), hashlib.sha256(line).hexdigest()
+    """Yield every whole entry with the SHA-256 of its line.
+
+    An entry that a killed process left unfinished says nothing yet: the next `append` keeps it as recovered.
+
+    Raises
+    ------
+    CaseError
+        The file can't be read, or a line is no entry.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    except OSError as problem:
+        raise CaseError.damaged(path, problem.strerror or str(problem)) from None
+    for number, line in enumerate(lines, 1):
+        yield _entry(path, f"line {number}", line), hashlib.sha256(line).hexdigest()
 
 
 def breaks(path: Path) -> Iterator[int]:
@@ -65,15 +78,31 @@ def breaks(path: Path) -> Iterator[int]:
         previous = digest
 
 
+def _entry(path: Path, place: str, line: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not {"seq", "previous"} <= found.keys():
+        raise CaseError.damaged(path, f"{place} is no entry")
+    return found
+
+
 def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> None:
-    first = json.loads(newest)["seq"] + 1 if newest else 1
-    with path.open("ab") as log:
-        for number, entry in enumerate(said, first):
-            previous = hashlib.sha256(newest).hexdigest() if newest else FIRST
-            newest = json.dumps({"seq": number, **entry, "previous": previous}, ensure_ascii=False).encode()
-            log.write(newest + b"\n")
-        log.flush()
-        os.fsync(log.fileno())
+    first = _entry(path, "the last line", newest)["seq"] + 1 if newest else 1
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with path.open("ab") as log:
+            for number, entry in enumerate(said, first):
+                previous = hashlib.sha256(newest).hexdigest() if newest else FIRST
+                newest = json.dumps({"seq": number, **entry, "previous": previous}, ensure_ascii=False).encode()
+                log.write(newest + b"\n")
+            log.flush()
+            os.fsync(log.fileno())
+    except OSError:  # a full disk takes the first half of an entry
+        with suppress(OSError):
+            os.truncate(path, size)
+        raise
 
 
 def _end_of(path: Path, *, window: int = 1 << 16) -> tuple[bytes, bytes]:

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Entry = dict[str, Any]
-
-_T = TypeVar("_T")
 
 State = Literal["answered", "partly", "not answerable"]
 
@@ -119,10 +117,12 @@ class Notes:
             The file can't be read, or its chain is broken.
         """
         path = Path(other) / "notes.jsonl" if Path(other).is_dir() else Path(other)
-        if broken := next(_readable(path, breaks), None):
+        if not path.is_file():
+            raise CaseError(f"{path}: no such file. Hint: name the other copy of the case, or its notes.jsonl.")
+        if broken := next(breaks(path), None):
             raise CaseError(f"{path}: the chain is broken before entry {broken}. Hint: ask for the original.")
         mine = {entry["note_id"] for entry in self._read()}
-        new = [entry for entry, _ in _readable(path, entries) if entry["note_id"] not in mine]
+        new = [entry for entry, _ in _notes(path) if entry["note_id"] not in mine]
         said = ({key: value for key, value in entry.items() if key not in {"seq", "previous"}} for entry in new)
         append(self.path, *said, recovered=_recovered)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -137,7 +137,7 @@ class Notes:
     @property
     def head(self) -> str | None:
         """SHA-256 of the newest entry: what custody writes down when the case is verified or reported."""
-        return next((digest for _, digest in reversed(list(_readable(self.path, entries)))), None)
+        return next((digest for _, digest in reversed(list(_notes(self.path)))), None)
 
     @property
     def moment_of_compromise(self) -> datetime | None:
@@ -207,7 +207,7 @@ class Notes:
         return str(entry["note_id"])
 
     def _read(self) -> Iterator[Entry]:
-        return (entry for entry, _ in _readable(self.path, entries))
+        return (entry for entry, _ in _notes(self.path))
 
 
 def _signed(said: Entry) -> Entry:
@@ -221,11 +221,11 @@ def _recovered(torn: str) -> Entry:
     return _signed({"kind": "recovered", "text": torn, "about": [], "detail": {}})
 
 
-def _readable(path: Path, read: Callable[[Path], Iterator[_T]]) -> Iterator[_T]:
-    try:
-        yield from read(path)
-    except (OSError, ValueError, KeyError) as problem:
-        raise CaseError(f"{path}: can't be read ({problem}). Hint: restore it from a copy.") from None
+def _notes(path: Path) -> Iterator[tuple[Entry, str]]:
+    for entry, digest in entries(path):
+        if "note_id" not in entry:
+            raise CaseError.damaged(path, f"entry {entry['seq']} is no note")
+        yield entry, digest
 
 
 def _said(text: str, what: str) -> str:

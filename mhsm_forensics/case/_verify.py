@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+from ..errors import CaseError
 from ._chain import breaks, entries
 from ._custody import read_custody, record_custody
 
@@ -24,7 +26,10 @@ def verify(case: Case) -> list[str]:
     """
     problems = [*_evidence_problems(case), *_custody_problems(case), *_notes_problems(case), *_part_problems(case)]
     detail = {"files": len(_files(case)), "problems": problems, "notes": None if problems else case.notes.head}
-    record_custody(case.path, "verified", detail)
+    try:
+        record_custody(case.path, "verified", detail)
+    except CaseError as problem:  # a damaged chain, or a case on media that nobody can write
+        problems.append(f"this verification is not in the chain of custody: {problem}")
     return problems
 
 
@@ -43,14 +48,12 @@ def _evidence_problems(case: Case) -> Iterator[str]:
 
 
 def _custody_problems(case: Case) -> Iterator[str]:
-    added: dict[str, str] = {}
     try:
         yield from (f"custody chain broken before entry {number}" for number in breaks(case.path / "custody.jsonl"))
-        for entry, _ in read_custody(case.path):
-            if entry["action"] == "added":
-                added[entry["detail"]["evidence_id"]] = entry["detail"]["sha256"]
-    except (ValueError, KeyError) as problem:
-        yield f"custody.jsonl: an entry can't be read ({problem})"
+    except CaseError as problem:
+        yield f"the chain of custody: {problem}"
+    said = [entry["detail"] for entry in _readable(case) if entry["action"] == "added"]
+    added = {detail.get("evidence_id"): detail.get("sha256") for detail in said}
     for evidence in case.manifest.evidence:
         if added.get(evidence.evidence_id) != evidence.sha256:
             yield f"manifest and custody disagree on {evidence.evidence_id} ({evidence.path})"
@@ -61,11 +64,17 @@ def _notes_problems(case: Case) -> Iterator[str]:
     try:
         yield from (f"the chain of notes is broken before entry {number}" for number in breaks(case.notes.path))
         there = {digest for _, digest in entries(case.notes.path)}
-        known = {entry["detail"].get("notes") for entry, _ in read_custody(case.path)} - {None}
-    except (ValueError, KeyError) as problem:
-        yield f"notes.jsonl: an entry can't be read ({problem})"
-    else:
-        yield from (f"a note is missing that was there before (SHA-256 {digest})" for digest in sorted(known - there))
+    except CaseError as problem:
+        yield f"the chain of notes: {problem}"
+        return
+    known = {entry["detail"].get("notes") for entry in _readable(case)} - {None}
+    yield from (f"a note is missing that was there before (SHA-256 {digest})" for digest in sorted(known - there))
+
+
+def _readable(case: Case) -> Iterator[dict[str, Any]]:
+    """Yield the custody entries up to the first that can't be read."""
+    with suppress(CaseError):
+        yield from (entry for entry, _ in read_custody(case.path))
 
 
 def _part_problems(case: Case) -> Iterator[str]:
