@@ -231,3 +231,25 @@ def test_a_story_names_who_the_lists_know(incident, tmp_path):
     headings = told["heading"].dropna()
     assert headings.str.contains("svc-deploy · df5edf54-f331-46cf-baa6-0157746b7a4f from").any()
     assert told["principal"].eq("df5edf54-f331-46cf-baa6-0157746b7a4f").any()
+
+
+def test_titles_of_findings_name_whom_the_lists_know_beside_the_id(listed, incident):
+    titles = " ".join(mf.detect.run(listed)["title"])
+
+    assert f"{DEPLOY} (svc-deploy) from 198.51.100.77 (new address and client for it)" in titles
+    assert "(Ingrid Sato) from 192.0.2.18 (Utrecht office, staff)" in titles
+    assert "svc-deploy (svc-deploy)" not in titles
+    assert "svc-deploy" not in " ".join(mf.detect.run(incident)["title"])
+
+
+def test_a_label_in_a_title_is_text_on_one_line(incident, tmp_path):
+    shutil.copytree(incident.path, tmp_path / "case")
+    roster = tmp_path / "users.json"
+    roster.write_text(json.dumps([{"id": DEPLOY, "displayName": "<b>svc</b>\n\u202edeploy\x1b[31m", "userType": "Member",
+                                   "userPrincipalName": "svc@contoso.example"}]))  # fmt: skip
+    case = mf.add(mf.open_case(tmp_path / "case"), [roster]).case
+
+    title = mf.detect.run(case)["title"].iloc[0]
+
+    assert "(<b>svc</b>" in title
+    assert not set("\n\u202e\x1b") & set(title)

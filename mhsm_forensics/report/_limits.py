@@ -6,7 +6,8 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from ..text import visible
+from .. import known
+from ..text import plural, visible
 from ._document import iso
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def limitations(found: Answers) -> tuple[str, ...]:
         "Group membership and privileged-access activation are held in Entra ID and were not examined.",
         *_elsewhere(found),
         *_anonymous(found),
-        "No location was looked up for any address; several people can share an address.",
+        _locations(found),
         "The client string is supplied by the caller.",
         "One unwrap, decrypt or sign call shows that key use succeeded; it does not identify the data.",
         *_silences(found),
@@ -95,6 +96,18 @@ def _elsewhere(found: Answers) -> tuple[str, ...]:
         if held[name]
         else f"{where}, which was not examined."
         for name, where in _OTHER_LOGS.items()
+    )
+
+
+def _locations(found: Answers) -> str:
+    places = known.places(found.case)
+    shared = "Several people can share an address."
+    if places.empty:
+        return f"No location was looked up for any address. {shared}"
+    databases = sorted({visible(name, limit=160) for names in places["databases"] for name in names})
+    return (
+        f"Locations of {plural(len(places), 'address')} come from {', '.join(databases)}: where a network is registered, which "
+        f"need not be where a person was. {shared}"
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from .. import analyse, engine, schema
+from .. import analyse, engine, known, schema
 from ..case import Case, Events, open_case
 from ._rule import HISTORY_DAYS
 
@@ -69,7 +69,7 @@ class Material:
         Its addresses are new where they are new for a principal in the events.
         """
         if name not in self._tables:
-            self._tables[name] = self._flagged_context(self._context(name))
+            self._tables[name] = self._labelled(self._flagged_context(self._context(name)))
         return self._tables[name]
 
     def _context(self, name: str) -> pd.DataFrame:
@@ -113,8 +113,24 @@ class Material:
         return self._answers[key]
 
     def ask(self, name: str, **parameters: Any) -> pd.DataFrame:
-        """Answer of a question over the events, as it is."""
-        return engine.query(self.session, name, **parameters)
+        """Answer of a question over the events, with the labels of whom it names."""
+        return self._labelled(engine.query(self.session, name, **parameters))
+
+    def _labelled(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Add what the lists in the case say of the principal and the address: ``principal_label``, ``caller_ip_label``."""
+        if self._labels is None:
+            return rows
+        for name, column in (("object_id", "principal"), ("principal", "principal"), ("caller_ip", "caller_ip")):
+            if name in rows:
+                said = {value: self._labels.of(name, value) for value in rows[name].dropna().unique()}
+                label = rows[name].map({value: text for value, text in said.items() if text}).astype("string[pyarrow]")
+                before = rows.get(f"{column}_label")
+                rows = rows.assign(**{f"{column}_label": label if before is None else label.fillna(before)})
+        return rows
+
+    @cached_property
+    def _labels(self) -> known.Labels | None:
+        return None if self._case is None else known.labels(self._case)
 
     @cached_property
     def session(self) -> engine.Session:

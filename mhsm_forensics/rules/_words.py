@@ -70,20 +70,35 @@ def unless_done(rows: pd.DataFrame) -> str:
 
 
 def who(rows: pd.DataFrame) -> str:
-    """Principal, as a label that can be printed on one line."""
+    """Principal, what the lists in the case say of it, and whether it is new; on one line."""
     name = visible(rows["principal"].iloc[0], limit=80) or "a caller without identity"
-    return f"{name} (new in this evidence)" if "new_principal" in rows and rows["new_principal"].any() else name
+    new = "new in this evidence" if "new_principal" in rows and rows["new_principal"].any() else ""
+    return _beside(name, _label(rows, "principal"), new)
 
 
 def where(rows: pd.DataFrame) -> str:
-    """Address, and whether it is new for the principal."""
+    """Address, what the lists say of it, and whether it is new for the principal."""
     addresses = rows["caller_ip"].dropna().unique()
     if not len(addresses):
         return ""
     flags = (("new_address", "address"), ("new_client", "client"))
     news = " and ".join(word for flag, word in flags if flag in rows and rows[flag].any())
     others = f" and {times(len(addresses) - 1, 'other address')}" if len(addresses) > 1 else ""
-    return f" from {visible(addresses[0], limit=60)}{others}" + (f" (new {news} for it)" if news else "")
+    new = f"new {news} for it" if news else ""
+    label = _label(rows[rows["caller_ip"].eq(addresses[0]).fillna(value=False)], "caller_ip")
+    return f" from {_beside(visible(addresses[0], limit=60) + others, '' if others else label, new)}"
+
+
+def _label(rows: pd.DataFrame, column: str) -> str:
+    """What the lists in the case say of the first one in a column; "" where they say nothing."""
+    said = rows.get(f"{column}_label")
+    return "" if said is None or pd.isna(said.iloc[0]) else visible(said.iloc[0], limit=60)
+
+
+def _beside(name: str, *said: str) -> str:
+    """Write what is known of a name behind it, and never in its place."""
+    words = ", ".join(word for word in said if word not in ("", name))
+    return f"{name} ({words})" if words else name
 
 
 def on(rows: pd.DataFrame) -> str:
