@@ -109,6 +109,8 @@ def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
 def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any]) -> pd.DataFrame:
     if "everything" in text:
         connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
+    if "FROM copies" in text:  # none, where the events did not come as a case
+        connection.execute("CREATE VIEW IF NOT EXISTS copies AS SELECT * FROM events WHERE false")
     try:
         answer = connection.sql(_bound(text), params=parameters)
     except duckdb.BinderException as problem:
@@ -227,6 +229,8 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
         events = events.events
     if isinstance(events, Events):
         _register_files(connection, events.paths, events.scope)
+        if events.copies:
+            _register_files(connection, events.copies, events.scope, "copies")
     elif isinstance(events, (str, Path)):
         _register_files(connection, [Path(events)])
     elif isinstance(events, (list, tuple)) and events:
@@ -241,15 +245,17 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
         raise SchemaError(f"{type(events).__name__} can't be queried. Hint: pass case.events or a DataFrame.")
 
 
-def _register_files(connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Scope | None = None) -> None:
+def _register_files(
+    connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Scope | None = None, name: str = "events"
+) -> None:
     files = [str(path) for path in paths]
     if not files:
-        connection.register("events", schema.empty(schema.EVENTS))
+        connection.register(name, schema.empty(schema.EVENTS))
         return
     relation = connection.read_parquet(files, union_by_name=True)
     for test in _tests(scope) if scope else ():
         relation = relation.filter(test)
-    relation.create_view("events")
+    relation.create_view(name)
 
 
 def _tests(scope: Scope) -> Iterator[duckdb.Expression]:

@@ -32,6 +32,7 @@ class Overview:
     outcomes: pd.DataFrame
     principals: pd.DataFrame
     unknown: pd.DataFrame
+    lacking: pd.DataFrame  # what one route has and another lacks
     findings: pd.DataFrame
     looked_for: pd.DataFrame
 
@@ -66,6 +67,7 @@ def overview(
         outcomes=analyse.outcomes(window),
         principals=analyse.principals(window),
         unknown=analyse.unknown_operations(window),
+        lacking=_touching(analyse.reconcile(case), "first_time", "last_time", start, end, names),
         findings=_touching(found, "first_time", "last_time", start, end, names),
         looked_for=detect.looked_for(case, found),
     )  # fmt: skip
@@ -85,6 +87,11 @@ def as_json(answer: Overview) -> dict[str, Any]:
         "last_time": max((hsm["last_time"] for hsm in hsms), default=None),
         "hsms": [hsm["hsm"] for hsm in hsms],
         "accounting": fates,
+        "routes": {
+            "names": list(answer.case.routes),
+            "copies": len(answer.case.copies),
+            "lacking": rows_of(answer.lacking),
+        },
         "coverage": {"hsms": hsms, "gaps": silent, "unfinished": answer.case.unfinished},
         "outcomes": {name: int(count) for name, count in totals.items()},
         "operations": rows_of(answer.outcomes),

@@ -106,6 +106,8 @@ EVENTS = (
     Column("source_length", "int", "its length in bytes"),
 )  # fmt: skip
 
+ROUTES = ("storage", "azure_diagnostics", "azkv_audit_logs", "event_hub")
+
 REJECTS = (
     Column("event_id", "string", "`<evidence_id>:<line>`, as if it were an event"),
     Column("evidence_id", "string", "the evidence file"),

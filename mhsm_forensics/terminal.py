@@ -64,6 +64,7 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
     accounting = answer.case.accounting.iloc[0]
     fates = " · ".join(f"{accounting[fate]:,} {fate.replace('_', ' ')}" for fate in FATES)
     console.print(f"{accounting['lines']:,} lines = {fates}")
+    _print_routes(console, answer)
     for collection in answer.case.unfinished:
         console.print(Text(f"incomplete: {visible(collection)}", style="yellow"))
     for row in answer.hsms.to_dict("records"):
@@ -80,6 +81,19 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
         unseen = int((answer.unknown["operation_status"] == "unseen").sum())
         names = plural(len(answer.unknown), "operation name")
         console.print(f"{names} not documented for Managed HSM, {unseen} of them in no source")
+
+
+def _print_routes(console: Console, answer: Overview) -> None:
+    """Say what came by two routes, and what one of them lacks."""
+    routes = answer.case.routes
+    if len(routes) < 2:
+        return
+    copies = plural(len(answer.case.copies), "event record")
+    console.print(f"by {', '.join(routes)}; {copies} came by another route before and count once")
+    for (route, other), rows in answer.lacking.groupby(["route", "other_route"]):
+        within = f"{rows['lacking_within'].sum():,} of them while it was delivering"
+        said = f"{other} lacks {plural(int(rows['lacking'].sum()), 'record')} that {route} has, {within}"
+        console.print(Text(said, style="yellow"))
 
 
 def _print_principals(console: Console, answer: Overview) -> None:

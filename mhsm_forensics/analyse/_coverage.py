@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from .. import engine
-from ..case import Events, Scope
+from .. import engine, schema
+from ..case import Case, Events, Scope
 from ._frames import timed
 
 
@@ -103,8 +103,9 @@ def reconcile(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``time``, ``hsm``, ``route``, ``record_id``, ``event_id``; one row per event. Two routes at least
-        (a storage container and a workspace, say); with one alone there is nothing to compare.
+        A case or its events, which know the records that came by another route too; else columns ``time``, ``hsm``,
+        ``route``, ``record_id``, ``event_id``, one row per record. Two routes at least (a storage container and a
+        workspace, say); with one alone there is nothing to compare.
 
     Returns
     -------
@@ -126,4 +127,5 @@ def reconcile(events: Any) -> pd.DataFrame:
         hsm    route        other_route  lacking event_id
     0  hsm1  storage  azure_diagnostics        1      e:2
     """
-    return engine.query(events, "reconcile")
+    by_one_route = isinstance(events, Case) and len(events.routes) < 2
+    return engine.query(schema.empty(schema.EVENTS) if by_one_route else events, "reconcile")

@@ -26,6 +26,7 @@ from ._unfinished import unfinished
 from ._verify import sha256_of, verify
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     import pandas as pd
@@ -51,8 +52,26 @@ class Case:
 
     @property
     def events(self) -> Events:
-        """The events table; `case.events.df()` gives a DataFrame."""
-        return Events(tuple(self.path / "events" / part for part in self.manifest.parts))
+        """The events table; `case.events.df()` gives a DataFrame.
+
+        A request that came by two routes (the storage container and a workspace, say) is one event here: the record that
+        came first. The others are in `copies`.
+        """
+        return Events(self._parts(self.manifest.parts), self._parts(self.manifest.copies))
+
+    @property
+    def copies(self) -> Events:
+        """Records of events that came by another route too; `mf.analyse.reconcile(case.events)` compares the routes."""
+        return Events(self._parts(self.manifest.copies))
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """How the events of the case came, as `route` names it: two or more can be compared."""
+        told = {name for entry in self.manifest.evidence for name in (entry.route or "").split(", ")}
+        return tuple(name for name in schema.ROUTES if name in told)
+
+    def _parts(self, names: Iterable[str]) -> tuple[Path, ...]:
+        return tuple(self.path / "events" / name for name in names)
 
     @property
     def t0(self) -> datetime | None:
@@ -86,7 +105,7 @@ class Case:
     def _having(self, ids: list[str]) -> set[str]:
         """Which of some ids are records of this case, events first."""
         aside = ("rejects", "duplicates", "out_of_scope", *schema.CONTEXT)
-        found = ids_in(self.events.paths, ids)
+        found = ids_in((*self.events.paths, *self.copies.paths), ids)
         return found if found >= set(ids) else found | ids_in(map(self.table_path, aside), ids)
 
     @cached_property

@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Events:
-    """The events of a case, or those of a scope, read only when asked for."""
+    """The events of a case, or those of a scope, read only when asked for.
+
+    `copies` are where the records are that came by another route too: `analyse.reconcile` alone looks at them.
+    """
 
     paths: tuple[Path, ...]
+    copies: tuple[Path, ...] = ()
     scope: Scope = field(default_factory=Scope)
 
     def of(self, scope: Scope) -> Events:

@@ -42,10 +42,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Every evidence file of a case, and the Parquet parts that were derived from them."""
+    """Every evidence file of a case, and the Parquet parts that were derived from them.
+
+    `copies` are parts of records that came by another route before: events too, and not counted again.
+    """
 
     evidence: tuple[Evidence, ...] = ()
     parts: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -56,12 +60,14 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest()
     except ValueError as problem:
         raise CaseError(f"{folder / 'manifest.json'}: damaged ({problem}). Hint: restore it from a copy.") from None
-    return Manifest(tuple(Evidence(**entry) for entry in found["evidence"]), tuple(found["parts"]))
+    evidence = tuple(Evidence(**entry) for entry in found["evidence"])
+    return Manifest(evidence, tuple(found["parts"]), tuple(found.get("copies", ())))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest in one step: this is the moment at which a load counts."""
-    found = {"evidence": [asdict(entry) for entry in manifest.evidence], "parts": list(manifest.parts)}
+    found = {"evidence": [asdict(entry) for entry in manifest.evidence], "parts": list(manifest.parts),
+             "copies": list(manifest.copies)}  # fmt: skip
     replace_text(folder / "manifest.json", json.dumps(found, indent=1, ensure_ascii=False))
 
 

@@ -78,11 +78,12 @@ def _readable(case: Case) -> Iterator[dict[str, Any]]:
 
 
 def _part_problems(case: Case) -> Iterator[str]:
-    missing = [path for path in case.events.paths if not path.is_file()]
+    missing = [path for path in (*case.events.paths, *case.copies.paths) if not path.is_file()]
     yield from (f"missing: {path}. Hint: rebuild" for path in missing)
     counted = int(case.accounting["event"].iloc[0])
-    if not missing and len(case.events) != counted:
-        yield f"events hold {len(case.events):,} rows, the accounting says {counted:,}. Hint: rebuild"
+    held = 0 if missing else len(case.events) + len(case.copies)
+    if not missing and held != counted:
+        yield f"events hold {held:,} rows, the accounting says {counted:,}. Hint: rebuild"
 
 
 def _files(case: Case) -> list[Evidence]:

@@ -162,7 +162,8 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
     Returns
     -------
     The events table (`docs/schema.md`), one row per event, in the order of time. ``attrs["accounting"]``
-    has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason.
+    has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason; ``attrs["copies"]`` how
+    many records came by another route before, and are no rows here.
 
     Raises
     ------
@@ -174,6 +175,7 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
         added = add(create_case(Path(folder) / "case"), wanted, in_place=True)
         frame = added.case.events.df()
         frame.attrs["accounting"] = added.fates
+        frame.attrs["copies"] = len(added.case.copies)
         frame.attrs["rejects"] = added.case.rejects["reason"].value_counts().to_dict()
     return frame
 
@@ -187,7 +189,8 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
         The case has no such record.
     """
     columns = ["evidence_id", "source_offset", "source_length"]
-    places = engine.run(case.events, f"SELECT {', '.join(columns)} FROM events WHERE event_id = :id", id=event_id)
+    text = f"SELECT {', '.join(columns)} FROM {{}} WHERE event_id = :id"
+    places = engine.run(case.events, f"{text.format('events')} UNION ALL {text.format('copies')}", id=event_id)
     tables = (case.derived(name, kind) for name, kind in _ASIDE.items())
     found = places.to_dict("records") or [
         row

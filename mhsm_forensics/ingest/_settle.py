@@ -29,13 +29,17 @@ if TYPE_CHECKING:
 def settle(case: Case, parts: Parts) -> Case:
     """Account for every line of the parts, and make them count."""
     loaded = parts.finish()
-    names, again = _settle_duplicates(case, parts.staging)
+    again = _settle_duplicates(case, parts.staging)
+    names, copies = (tuple(path.name for path in sorted(parts.staging.glob(f"{kind}-*.parquet"))) for kind in _EVENTS)
     done = {item.evidence.evidence_id: _accounted(item, again) for item in loaded}
     evidence = tuple(done.get(entry.evidence_id, entry) for entry in case.manifest.evidence)
-    _publish(case, parts.staging, names, Manifest(evidence, (*case.manifest.parts, *names)))
+    manifest = Manifest(evidence, (*case.manifest.parts, *names), (*case.manifest.copies, *copies))
+    _publish(case, parts.staging, (*names, *copies), manifest)
     record_custody(case.path, "loaded", {"files": len(done), "lines": sum_fates(done.values()), "parts": list(names)})
     return open_case(case.path)
 
+
+_EVENTS = ("events", "copies")
 
 # Tables beside the events whose records are accounted as out of scope.
 _ASIDE = {"out_of_scope": schema.EVENTS, **schema.CONTEXT}
@@ -57,37 +61,59 @@ WITH ranked AS (
 SELECT event_id, duplicate_of, evidence_id, source_file, source_line, source_offset, source_length, kind
 FROM ranked WHERE nth > 1
 """
+# A record that came by two routes has the same record id and other bytes. The first that came is the event; where a route
+# has it more often than those before, what is more is an event too.
+_COPIES = """
+WITH told AS (
+  SELECT c.event_id, c.record_id, c.route, p.position, c.source_line, c.source_offset
+  FROM candidates c JOIN positions p USING (evidence_id)
+  WHERE c.kind IN ('events', 'copies') AND c.event_id NOT IN (SELECT event_id FROM again)
+), numbered AS (
+  SELECT *, row_number() OVER (PARTITION BY record_id, route ORDER BY position, source_line, source_offset) AS nth
+  FROM told
+), compared AS (
+  SELECT
+    event_id, route,
+    first_value(route) OVER (PARTITION BY record_id, nth ORDER BY position, source_line, source_offset) AS first_route
+  FROM numbered
+)
+SELECT event_id FROM compared WHERE route <> first_route
+"""
 _PLACES = "event_id, record_id, evidence_id, source_file, source_line, source_offset, source_length"
 
 
-def _settle_duplicates(case: Case, staging: Path) -> tuple[tuple[str, ...], dict[tuple[str, str], int]]:
-    """Take records out of the new parts that the case, or an earlier part, has byte for byte.
+def _settle_duplicates(case: Case, staging: Path) -> dict[tuple[str, str], int]:
+    """Take records out of the new parts that the case, or an earlier part, has byte for byte, or by another route.
 
-    Returns the new event parts, and how many records of which evidence and table came again.
+    Returns how many records of which evidence and table came again, byte for byte.
     """
     new = {kind: sorted(staging.glob(f"{kind}-*.parquet")) for kind in ("events", *_ASIDE)}
     aside = {kind: [path] if (path := case.table_path(kind)).exists() else [] for kind in _ASIDE}
-    old = {"events": list(case.events.paths), **aside}
-    held = [(kind, age) for kind in new for age in ("old", "new") if (old if age == "old" else new)[kind]]
-    counts: dict[tuple[str, str], int] = {}
+    old = {"events": list(case.events.paths), "copies": list(case.copies.paths), **aside}
+    held = [("old", kind, paths) for kind, paths in old.items()] + [("new", kind, paths) for kind, paths in new.items()]
     with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
         _register_loaded(db, case)
-        sources = " UNION ALL ".join(_source(db, kind, age, {"old": old, "new": new}[age][kind]) for kind, age in held)
-        candidates = db.sql(_CANDIDATES.format(sources=sources)).to_arrow_table() if held else None
-        if candidates is not None and candidates.num_rows:
-            _find_again(db, case, candidates, staging / "again.parquet")
-            found = db.execute("SELECT evidence_id, kind, count(*) FROM again GROUP BY ALL").fetchall()
-            counts = {(evidence_id, kind): count for evidence_id, kind, count in found}
-            for path in (path for paths in new.values() for path in paths):
-                _without_again(db, path)
-    return tuple(path.name for path in new["events"] if path.exists()), counts
+        sources = [_source(db, kind, age, paths) for age, kind, paths in held if paths]
+        candidates = db.sql(_CANDIDATES.format(sources=" UNION ALL ".join(sources))).to_arrow_table() if sources else []
+        if not len(candidates):
+            return {}
+        _find_again(db, case, candidates, staging / "again.parquet")
+        for path in (path for paths in new.values() for path in paths):
+            _set_apart(db, path, "again")
+        _register_copies(db)
+        for path in (path for path in new["events"] if path.exists()):
+            _set_apart(db, path, "copies", path.with_name(path.name.replace("events", "copies", 1)))
+        found = db.execute("SELECT evidence_id, kind, count(*) FROM again GROUP BY ALL").fetchall()
+    return {(evidence_id, kind): count for evidence_id, kind, count in found}
 
 
 def _source(db: duckdb.DuckDBPyConnection, kind: str, age: str, paths: list[Path]) -> str:
     """Return a SELECT over the places of some parts; of old ones, only what counts."""
-    db.read_parquet([str(path) for path in paths], union_by_name=True).create_view(f"{kind}_{age}")
+    relation = db.read_parquet([str(path) for path in paths], union_by_name=True)
+    relation.create_view(f"{kind}_{age}")
+    route = "route" if "route" in relation.columns else "NULL"
     only = "SEMI JOIN loaded USING (evidence_id)" if age == "old" else ""
-    return f"SELECT {_PLACES}, '{kind}' AS kind FROM {kind}_{age} {only}"
+    return f"SELECT {_PLACES}, {route} AS route, '{kind}' AS kind FROM {kind}_{age} {only}"
 
 
 def _register_loaded(db: duckdb.DuckDBPyConnection, case: Case) -> None:
@@ -113,17 +139,25 @@ def _find_again(db: duckdb.DuckDBPyConnection, case: Case, candidates: pa.Table,
     db.read_parquet(str(target)).create_view("again")
 
 
-def _without_again(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _register_copies(db: duckdb.DuckDBPyConnection) -> None:
+    """Make the table `copies`: records that an earlier one tells by another route."""
+    db.execute(f"CREATE TABLE copies AS {_COPIES}")
+
+
+def _set_apart(db: duckdb.DuckDBPyConnection, path: Path, listed: str, target: Path | None = None) -> None:
+    """Take the records that are listed out of a part, and into another one if it is named."""
     db.read_parquet(str(path)).create_view("part", replace=True)
-    ((found,),) = db.execute("SELECT count(*) FROM part SEMI JOIN again USING (event_id)").fetchall()
+    counts = f"SELECT count({listed}.event_id), count(*) FROM part LEFT JOIN {listed} USING (event_id)"
+    ((found, held),) = db.execute(counts).fetchall()
     if not found:
         return
-    kept = path.with_suffix(".kept")
-    engine.copy(db, "SELECT * FROM part ANTI JOIN again USING (event_id)", kept)
-    if pq.read_metadata(kept).num_rows:
+    if target is not None:
+        engine.copy(db, f"SELECT * FROM part SEMI JOIN {listed} USING (event_id)", target)
+    if found < held:
+        kept = path.with_suffix(".kept")
+        engine.copy(db, f"SELECT * FROM part ANTI JOIN {listed} USING (event_id)", kept)
         kept.replace(path)
     else:
-        kept.unlink()
         path.unlink()
 
 
@@ -139,7 +173,7 @@ def _publish(case: Case, staging: Path, parts: tuple[str, ...], manifest: Manife
         (staging / name).replace(case.path / "events" / name)
     write_manifest(case.path, manifest)
     for path in (case.path / "events").glob("*.parquet"):  # what a rebuild has replaced
-        if path.name not in manifest.parts:
+        if path.name not in {*manifest.parts, *manifest.copies}:
             path.unlink()
 
 

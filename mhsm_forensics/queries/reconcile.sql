@@ -1,7 +1,12 @@
 -- Records that one route brought and another lacks, per HSM, hour and pair of routes.
-WITH records AS (
+-- Of a case, `copies` holds the records that came by another route before.
+WITH told AS (
+  SELECT hsm, route, record_id, t, time, event_id FROM events
+  UNION ALL
+  SELECT hsm, route, record_id, t, time, event_id FROM copies
+), records AS (
   SELECT coalesce(hsm, '') AS hsm, route, record_id, min(t) AS t, min(time) AS time, min(event_id) AS event_id
-  FROM events
+  FROM told
   GROUP BY coalesce(hsm, ''), route, record_id
 ), hours AS (
   SELECT hsm, route, CAST(floor(t / 3600e6) AS BIGINT) AS h, count(*) AS records

@@ -122,11 +122,35 @@ def _scorecard(found: Answers, writer: Writer) -> Section:
     blocks = (
         tables.fates(found, writer),
         tables.rejects(found, writer),
+        *_routes(found, writer),
         figure,
         tables.gaps(found, writer),
         tables.unknown(found, writer),
     )
     return Section("scorecard", "Evidence scorecard", blocks, _SCORECARD)
+
+
+def _routes(found: Answers, writer: Writer) -> tuple[Block, ...]:
+    """What several routes tell of each other; nothing where the evidence came by one."""
+    case = found.case
+    if len(case.routes) < 2:
+        return ()
+    copies = plural(len(case.copies), "event record")
+    told = (
+        f"The evidence came by {', '.join(case.routes)}. {copies} came by another route before: each request is one event in "
+        "this report, and its other records are kept in the case."
+    )
+    if found.lacking.empty:
+        return (Words((f"{told} No route has a record that another lacks.",)),)
+    figure = picture(
+        "reconcile",
+        lambda theme: plot.reconcile(found.lacking, theme=theme, zone=writer.zone),
+        label="Bars per hour: records that one route has and another lacks, a panel for each pair of routes.",
+        caption="What lacks while a route was delivering was lost on that way, or taken out. What lacks before its first "
+        "record or after its last may never have been collected.",
+        table=tables.lacking(found, writer),
+    )
+    return (Words((told,)), figure)
 
 
 def _orientation(found: Answers, writer: Writer) -> Section:

@@ -26,6 +26,7 @@ QUESTIONS: Final = (
     "moments",
     "keys",
     "unknown_operations",
+    "reconcile",
 )
 ROWS_PER_FINDING: Final = 10
 
@@ -51,6 +52,7 @@ class Answers:
     moments: pd.DataFrame
     keys: pd.DataFrame
     unknown: pd.DataFrame
+    lacking: pd.DataFrame
     story: pd.DataFrame
     views: list[saved_views.View]
     labels: known.Labels
@@ -100,6 +102,7 @@ def gather(case: Case) -> Answers:
         moments=analyse.moments(events),
         keys=analyse.keys(events),
         unknown=analyse.unknown_operations(events),
+        lacking=analyse.reconcile(case),
         views=saved_views.saved(case),
         labels=labels,
         story=analyse.story(events, findings, gaps=gaps, labels=labels),

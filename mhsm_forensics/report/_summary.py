@@ -25,7 +25,7 @@ _ROOTS: Final = (
 
 def synopsis(found: Gathered) -> str:
     """One sentence for the cover."""
-    events = int(found.case.accounting["event"].iloc[0])
+    events = len(found.case.events)
     alarms = found.alarms
     if alarms.empty:
         return f"No rule raised an alarm over {plural(events, 'event')}. See the scorecard and the limits."

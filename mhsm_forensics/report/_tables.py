@@ -86,6 +86,24 @@ def gaps(found: Answers, writer: Writer) -> Table:
     )
 
 
+def lacking(found: Answers, writer: Writer) -> Table:
+    """Records that one route has and another lacks, one row per hour and pair of routes."""
+    return writer.table(
+        found.lacking,
+        "Records that one route has and another lacks.",
+        Col("hour", "Hour", "second"),
+        _HSM,
+        Col("route", "Has them"),
+        Col("other_route", "Lacks them"),
+        Col("records", "Records of the first", "number"),
+        Col("other_records", "Of the other", "number"),
+        Col("lacking", "Lacking", "number"),
+        Col("lacking_within", "While delivering", "number"),
+        Col("event_id", "One of them", "code"),
+        limit=ROWS,
+    )
+
+
 def unknown(found: Answers, writer: Writer) -> Table:
     """Operations that no source names."""
     return writer.table(

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from la_server import Fault, error
@@ -87,12 +88,14 @@ def test_three_routes_tell_the_same(server, tls, tmp_path, incident_rows):
         transport={"connection_verify": tls[1]},
     )
 
-    ids = found.case.events.df(["route", "record_id"]).groupby("route")["record_id"].agg(set)
+    told = pd.concat([part.df(["route", "record_id"]) for part in (found.case.events, found.case.copies)])
+    ids = told.groupby("route")["record_id"].agg(set)
     assert set(ids.index) == {"storage", "azure_diagnostics", "azkv_audit_logs"}
     assert ids["storage"] == ids["azure_diagnostics"] == ids["azkv_audit_logs"]
     assert len(ids["storage"]) > 5_000
     assert found.complete
     assert len(analyse.reconcile(found.case.events)) == 0
+    assert set(found.case.events.df(["route"])["route"]) == {"storage"}
 
 
 def test_what_one_route_lacks_is_shown(server, tls, tmp_path, incident_rows):
