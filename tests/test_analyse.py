@@ -38,6 +38,8 @@ COLUMNS = {
     "keys": "hsm key_name first_time last_time events principals caller_ips uses exports changes denied deleted_at "
     "purged_at recovered_at created_at state",
     "reconcile": "hour hsm route other_route records other_records lacking lacking_within first_time last_time event_id",
+    "restores": "hsm start end seconds answered failed principals operation outcome principal object_id caller_ip event_id "
+    "label",
     "unknown_operations": "operation class_by_uri operation_status events first_time last_time example_uri",
     "concurrent": "principal object_id one_place other_place first_time last_time turns shortest_seconds event_id "
     "next_event_id",
@@ -115,6 +117,8 @@ def test_principals_that_differ_after_a_nul_stay_two_in_every_question():
         {"principal": "a\0b", "operation": "KeyDelete", "key_name": "k\0x", "caller_ip": "192.0.2.9"},
         {"principal": "a\0c", "operation": "KeyDelete", "key_name": "k\0y", "token_ip": "192.0.2.8"},
         {"principal": "a\0c", "operation": "KeyDelete", "key_name": "k\0y", "caller_ip": "192.0.2.9"},
+        {"principal": "a\0b", "operation": "RestoreCreate", "http_status": 202},
+        {"principal": "a\0c", "operation": "RestoreCreate", "http_status": 202},
     )
 
     for name in QUESTIONS:
@@ -571,3 +575,40 @@ def test_silences_and_hours_of_a_scope_are_those_that_touch_its_time_and_hsms(in
     assert found["hsm"].to_list() == ["contoso-hsm-dr"]
     assert (hours["hour"].min(), len(hours)) == (pd.Timestamp("2026-03-18 00:00", tz="UTC"), 12)
     assert analyse.gaps(incident.events.within(None, datetime(2026, 3, 10, tzinfo=UTC))).empty
+
+
+RESTORE = {"operation": "RestoreCreate", "http_status": 202, "principal": "eve", "key_name": None}
+REFUSED = {"operation": "KeyUnwrap", "http_status": 503, "key_name": "k"}
+
+
+def test_restore_mode_lasts_until_the_hsm_answers_anything_else():
+    found = analyse.restores(events(
+        {"at": "2026-01-05 10:00", **RESTORE},
+        {"at": "2026-01-05 10:01", **REFUSED, "principal": "pay"},
+        {"at": "2026-01-05 10:02", "operation": "RestoreStatusGet", "principal": "eve"},
+        {"at": "2026-01-05 10:03", **REFUSED, "principal": "shop"},
+        {"at": "2026-01-05 10:04", "operation": "ManagedHsmPatch"},  # through Azure Resource Manager
+        {"at": "2026-01-05 10:05", "hsm": "hsm-b"},
+        {"at": "2026-01-05 10:09"},
+        {"at": "2026-01-05 10:10", **REFUSED},
+    ))  # fmt: skip
+
+    (row,) = found.to_dict("records")
+    assert (row["start"], row["end"]) == (pd.Timestamp("2026-01-05 10:00Z"), pd.Timestamp("2026-01-05 10:09Z"))
+    assert (row["failed"], row["principals"], row["answered"], row["label"]) == (2, 2, True, "restore mode")
+    assert (row["principal"], row["event_id"], row["outcome"]) == ("eve", "e:000001", "accepted")
+
+
+def test_a_restore_after_which_nothing_is_answered_ends_with_the_log():
+    found = analyse.restores(events({"at": "2026-01-05 10:00", **RESTORE}, {"at": "2026-01-05 11:00", **REFUSED}))
+
+    assert found[["seconds", "label"]].to_numpy().tolist() == [[3600.0, "restore mode, end not seen"]]
+
+
+@pytest.mark.parametrize("other", [
+    {"operation": "RestoreCreate", "http_status": 403},
+    {"operation": "SelectiveKeyRestoreCreate", "http_status": 202, "key_name": "k"},
+    {"operation": "PreRestoreCreate", "http_status": 202},
+])  # fmt: skip
+def test_what_restores_no_whole_hsm_is_no_restore_mode(other):
+    assert analyse.restores(events(other, {})).empty

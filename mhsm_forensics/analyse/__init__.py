@@ -15,6 +15,7 @@ from ._operations import hourly, outcomes, unknown_operations
 from ._pairs import concurrent, moved, neighbours, shared, token_places
 from ._people import first_seen_pairs, principals
 from ._profile import Profile, met, profile
+from ._restores import restores
 from ._series import series
 from ._sessions import sessions
 from ._signins import signed_in
@@ -45,6 +46,7 @@ __all__ = [
     "principals",
     "profile",
     "reconcile",
+    "restores",
     "rows",
     "series",
     "sessions",

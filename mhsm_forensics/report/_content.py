@@ -160,6 +160,7 @@ def _orientation(found: Answers, writer: Writer) -> Section:
             found.labels.beside(found.timeline, lane="principal"),
             moments=found.labels.beside(found.moments),
             gaps=found.gaps,
+            intervals=found.restores,
             sessions=found.labels.beside(found.sessions),
             t0=found.case.t0,
             theme=theme,
@@ -191,7 +192,8 @@ def _timeline(found: Answers, writer: Writer) -> Section:
     )
     told = tables.acts(incident, "Acts that belong to a finding. A run of the same act is one row.", writer)
     rest = tables.acts(others, "Other control acts", writer, folded=True)
-    return Section("timeline", "Key timeline", (figure, told, rest))
+    restored = (tables.restores(found, writer),) if len(found.restores) else ()
+    return Section("timeline", "Key timeline", (figure, told, *restored, rest))
 
 
 def _identities(found: Answers, writer: Writer) -> Section:

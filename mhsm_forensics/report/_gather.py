@@ -27,6 +27,7 @@ QUESTIONS: Final = (
     "keys",
     "unknown_operations",
     "reconcile",
+    "restores",
 )
 ROWS_PER_FINDING: Final = 10
 
@@ -53,6 +54,7 @@ class Answers:
     keys: pd.DataFrame
     unknown: pd.DataFrame
     lacking: pd.DataFrame
+    restores: pd.DataFrame
     story: pd.DataFrame
     views: list[saved_views.View]
     labels: known.Labels
@@ -103,6 +105,7 @@ def gather(case: Case) -> Answers:
         keys=analyse.keys(events),
         unknown=analyse.unknown_operations(events),
         lacking=analyse.reconcile(case),
+        restores=analyse.restores(events),
         views=saved_views.saved(case),
         labels=labels,
         story=analyse.story(events, findings, gaps=gaps, labels=labels),

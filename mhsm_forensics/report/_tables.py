@@ -104,6 +104,24 @@ def lacking(found: Answers, writer: Writer) -> Table:
     )
 
 
+def restores(found: Answers, writer: Writer) -> Table:
+    """Full restores, and until when the HSM answered nothing else."""
+    return writer.table(
+        found.restores,
+        "Full restores: accepted is not done. Until the HSM answered again, all requests but that for the restore's status fail.",
+        _HSM,
+        Col("start", "Taken on", "second"),
+        Col("end", "First answer after it", "second"),
+        Col("seconds", "Length", "length"),
+        Col("label", "State"),
+        Col("failed", "Failed in between", "number"),
+        _WHO,
+        _FROM,
+        Col("event_id", "Event", "code"),
+        limit=ROWS,
+    )
+
+
 def unknown(found: Answers, writer: Writer) -> Table:
     """Operations that no source names."""
     return writer.table(

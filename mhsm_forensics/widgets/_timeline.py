@@ -46,7 +46,8 @@ def timeline(case: Case, by: str = "principal", *, intervals: pd.DataFrame | Non
     by
         What the lanes are: ``principal``, ``caller_ip``, ``key_name``, ``operation_class`` or ``hsm``.
     intervals
-        Stretches of time to shade: columns ``start``, ``end``, ``label``; one row each.
+        More stretches of time to shade, beside the restores that the log shows: columns ``start``, ``end``, ``label``; one
+        row each.
 
     Returns
     -------
@@ -92,6 +93,7 @@ class Timeline(anywidget.AnyWidget):
         self._scope: Scope | None = None
         self._gaps: pd.DataFrame | None = None
         self._sessions: pd.DataFrame | None = None
+        self._restores: pd.DataFrame | None = None
         super().__init__(by=by)
         self.reload()
         self.observe(lambda _: self._lay_out(), "by")
@@ -241,7 +243,8 @@ class Timeline(anywidget.AnyWidget):
         """
         events = self._case.events.of(Scope(hsms=hsms))
         try:
-            for name, ask in (("_gaps", analyse.gaps), ("_sessions", analyse.sessions)):
+            asked = (("_gaps", analyse.gaps), ("_restores", analyse.restores), ("_sessions", analyse.sessions))
+            for name, ask in asked:
                 found = ask(events)
                 if hsms != self._held_scope.hsms:  # others are looked at by now
                     return
@@ -255,10 +258,12 @@ class Timeline(anywidget.AnyWidget):
         gaps = self._gaps if self._gaps is not None else pd.DataFrame({"start": [], "end": [], "hsm": []})
         rows = zip(_micros(gaps["start"]), _micros(gaps["end"]), gaps["hsm"].fillna(""), strict=True)
         silent = [[a - origin, b - origin, words.silence(a, b, hsms)] for a, b, hsms in words.joined(rows)]
-        shaded, given = [], self._intervals
-        if given is not None:
-            spans = zip(_micros(given["start"]), _micros(given["end"]), given["label"], strict=True)
-            shaded = [[a - origin, b - origin, visible(label, limit=60)] for a, b, label in spans]
+        shaded = [
+            [a - origin, b - origin, visible(label, limit=60)]
+            for given in (self._intervals, self._restores)
+            if given is not None
+            for a, b, label in zip(_micros(given["start"]), _micros(given["end"]), given["label"], strict=True)
+        ]
         self.bands = {"gaps": silent, "intervals": shaded, **self._stretches(origin)}
 
     def _stretches(self, origin: int) -> dict[str, Any]:
