@@ -10,7 +10,7 @@ import pytest
 from building import SAMPLES
 
 import mhsm_forensics as mf
-from mhsm_forensics.errors import InputError
+from mhsm_forensics.errors import EvidenceError, InputError
 
 CONTEXT = SAMPLES / "incident" / "context"
 PLACE = ["event_id", "record_id", "evidence_id", "source_file", "source_line", "source_offset", "source_length",
@@ -519,3 +519,251 @@ def test_lists_of_the_sample_are_taken_with_the_logs(tmp_path):
         "identities": 12, "role_assignments": 16, "address_ranges": 11,
     }  # fmt: skip
     assert added.case.rejects["reason"].to_list() == ["bad_network"]
+
+
+# The same sign-ins as the Entra admin centre downloads them: as JSON, and as CSV with the columns of its four files.
+GUEST, TENANT = "a3f1c7d2-5b84-4e60-9c1d-7e2f8a9b0c3d", "72f9a1b0-6c3d-4e5f-8a7b-9c0d1e2f3a4b"
+
+
+def user_signin(**changed):
+    return {
+        "id": "s-2", "createdDateTime": "2026-03-04T01:00:00Z", "correlationId": "c-7", "userId": GUEST,
+        "userDisplayName": "Anna Keller", "userPrincipalName": "anna@contoso.example", "appId": APP,
+        "appDisplayName": "Azure CLI", "ipAddress": "2001:db8::7", "resourceDisplayName": "Azure Key Vault",
+        "resourceId": "cfa8b339", "uniqueTokenIdentifier": "-tok_2", "userAgent": "python-requests/2", "homeTenantId": TENANT,
+        "authenticationProtocol": "deviceCode", "authenticationRequirement": "singleFactorAuthentication",
+        "conditionalAccessStatus": "notApplied", "status": {"errorCode": 0, "failureReason": "Other."},
+        "location": {"city": "Washington, D.C.", "state": "District of Columbia", "countryOrRegion": "US"},
+        "signInEventTypes": ["nonInteractiveUser"],
+    } | changed  # fmt: skip
+
+
+def machine_signin(**changed):
+    row = SIGNIN["graph"] | {
+        "appDisplayName": "svc-deploy", "homeTenantId": TENANT, "conditionalAccessStatus": "success",
+        "location": {"city": "Oslo", "state": "Oslo", "countryOrRegion": "NO"},
+    }  # fmt: skip
+    return {name: value for name, value in (row | changed).items() if name != "uniqueTokenIdentifier"}
+
+
+_WORDS = {"notApplied": "Not Applied", "success": "Success", "deviceCode": "Device Code"}
+
+
+def as_downloaded(signin):
+    """The row of the CSV that the portal downloads of a sign-in, with the spelling of its columns."""
+    failed, place = signin["status"]["errorCode"], signin["location"]
+    who = {
+        "User agent": signin.get("userAgent"), "User ID": signin.get("userId"), "User": signin.get("userDisplayName"),
+        "Username": signin.get("userPrincipalName"), "Incoming token type": "None",
+        "Authentication Protocol": _WORDS.get(signin.get("authenticationProtocol")),
+        "Unique token identifier": f"'{signin.get('uniqueTokenIdentifier')}",
+    } if "userId" in signin else {
+        "Service principal ID": signin["servicePrincipalId"], "Service principal name": signin["servicePrincipalName"],
+        "Credential key ID": signin.get("servicePrincipalCredentialKeyId"), "Credential thumbprint": "",
+    }  # fmt: skip
+    return {
+        "Date (UTC)": signin["createdDateTime"], "Request ID": signin["id"], "Correlation ID": signin["correlationId"], **who,
+        "Application": signin["appDisplayName"], "Application ID ": signin["appId"].upper(),
+        "Resource": signin["resourceDisplayName"], "Resource ID ": signin["resourceId"],
+        "Home tenant ID": signin["homeTenantId"], "IP address": signin["ipAddress"],
+        "Location": ", ".join([place.get("city", ""), place.get("state", ""), place.get("countryOrRegion", "")]),
+        "Status": "Failure" if failed else "Success", "Sign-in error code": failed or "",
+        "Failure reason": signin["status"]["failureReason"],
+        "Conditional Access": _WORDS[signin["conditionalAccessStatus"]],
+    }  # fmt: skip
+
+
+def download(folder, rows, *, name="log.csv", separator=",", head=None):
+    """A case of a file as a portal writes it: with a mark of its encoding, CRLF and quotes about each cell."""
+    folder.mkdir(exist_ok=True)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, delimiter=separator)
+    writer.writerow(head or rows[0])
+    writer.writerows(row if isinstance(row, list) else row.values() for row in rows)
+    (folder / name).write_bytes(b"\xef\xbb\xbf" + text.getvalue().encode())
+    return mf.add(mf.create_case(folder / "case"), [folder / name]).case
+
+
+@pytest.mark.parametrize(
+    ("name", "signin"),
+    [
+        ("InteractiveSignIns_2026-03-01_2026-03-05.csv", user_signin()),
+        ("NonInteractiveSignIns.csv", user_signin(status={"errorCode": 50126, "failureReason": "Invalid password"})),
+        ("ApplicationSignIns.csv", machine_signin()),
+        ("MSISignIns_2026-03-01_2026-03-05.csv", machine_signin(
+            signInEventTypes=["managedIdentity"], servicePrincipalCredentialKeyId=None, ipAddress="", location={},
+            status={"errorCode": 0, "failureReason": "Other."})),
+    ],
+    ids=["interactive", "non-interactive", "application", "managed-identity"],
+)  # fmt: skip
+def test_a_sign_in_downloaded_as_csv_says_what_it_says_as_json(tmp_path, name, signin):
+    told = only_row(load(tmp_path / "json", log_json=[signin]), "signins")
+
+    found = only_row(download(tmp_path / "csv", [as_downloaded(signin)], name=name), "signins")
+
+    differ = {column for column in told if told[column] != found[column]}
+    displayed = {"auth_protocol", "auth_requirement", "conditional_access"}  # in the portal's words
+    assert differ - displayed == (set() if told["error_code"] != "0" else {"error_code"})
+    assert found["error_code"] in (None, told["error_code"])  # the portal leaves it empty on success
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "outcome"),
+    [("Success", "", "success"), ("Success", "0", "success"), ("Success", "None", "success"), ("Failure", "", "failure"),
+     ("Interrupted", "50140", "failure"), ("Interrupted", "", "failure"), ("", "", "unknown"), ("odd", "", "unknown")],
+)  # fmt: skip
+def test_how_a_downloaded_sign_in_ended_is_said_by_code_or_word(tmp_path, status, code, outcome):
+    row = as_downloaded(user_signin()) | {"Status": status, "Sign-in error code": code}
+
+    found = only_row(download(tmp_path, [row]), "signins")
+
+    assert (found["outcome"], found["error_code"]) == (outcome, code if code.isdecimal() else None)
+
+
+def test_columns_are_known_whatever_their_case_spaces_and_order(tmp_path):
+    row = as_downloaded(user_signin())
+    told = only_row(download(tmp_path / "as-it-is", [row]), "signins")
+
+    odd = {f" {name.upper()}  ": cell for name, cell in reversed(row.items())}
+    found = only_row(download(tmp_path / "odd", [odd], separator=";"), "signins")
+
+    assert found == told
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [("2026-03-04T01:00:00Z", None), ("2026-03-04 01:00:00", None), ("2026-03-04T02:00:00+01:00", None),
+     ("3/4/2026, 1:00:00 AM", "bad_time"), ("04.03.2026 01:00", "bad_time"), ("", "no_time"), ("soon", "bad_time")],
+)  # fmt: skip
+def test_a_time_under_utc_is_utc_and_a_day_that_may_be_a_month_is_a_reject(tmp_path, time, reason):
+    case = download(tmp_path, [as_downloaded(user_signin()) | {"Date (UTC)": time}])
+
+    assert case.rejects["reason"].to_list() == ([reason] if reason else [])
+    times = [moment.isoformat() for moment in case.context("signins")["time"]]
+    assert times == ([] if reason else ["2026-03-04T01:00:00+00:00"])
+
+
+def test_a_time_whose_column_names_no_zone_is_a_reject(tmp_path):
+    row = as_downloaded(user_signin())
+    row = {"Date": row.pop("Date (UTC)").removesuffix("Z")} | row
+
+    assert download(tmp_path, [row]).rejects["reason"].to_list() == ["naive_time"]
+
+
+def test_each_line_of_a_damaged_download_has_one_fate(tmp_path):
+    good = [str(cell or "") for cell in as_downloaded(user_signin()).values()]
+    path = tmp_path / "log.csv"
+    download(tmp_path / "whole", [good], head=list(as_downloaded(user_signin())))
+    whole = (tmp_path / "whole" / "log.csv").read_bytes()
+    head, line, _ = whole.split(b"\r\n")
+    torn = line[: len(line) // 2]
+    path.write_bytes(b"\r\n".join([head, line, b"", line + b',"more"', b'"2026-03-04T01:00:00Z","s"', line, torn]))
+
+    case = mf.add(mf.create_case(tmp_path / "case"), [path]).case
+
+    assert case.rejects.sort_values("source_line")[["source_line", "reason"]].to_numpy().tolist() == [
+        [4, "too_many_cells"], [5, "too_few_cells"], [7, "truncated"],
+    ]  # fmt: skip
+    fates = ["out_of_scope", "duplicate", "blank", "reject", "lines"]
+    assert case.accounting.loc[0, fates].to_list() == [1, 1, 1, 3, 6]
+
+
+def test_every_row_of_a_download_leads_back_to_its_bytes_and_says_all_of_it(tmp_path):
+    hostile = '=HYPERLINK("http://example.com")\r\n<script>alert(1)</script>\x1b[31m\u202e\'; DROP TABLE events --'
+    row = as_downloaded(user_signin()) | {"User agent": hostile}
+    head = [*row, "Incoming token type"]  # twice, as in the portal's file
+
+    case = download(tmp_path, [[*row.values(), "Primary refresh token"], [*row.values(), "other"]], head=head)
+
+    written = (tmp_path / "log.csv").read_bytes()
+    for found in case.context("signins").to_dict("records"):
+        data = b"".join(mf.ingest.raw(case, found["event_id"]))
+        assert written[found["source_offset"] : found["source_offset"] + found["source_length"]] == data
+        assert found["client_info"] == hostile.replace("\r\n", "\n")
+    said = json.loads(case.context("signins").sort_values("source_line")["record_json"].iloc[0])
+    assert (said["incoming token type"], said["incoming token type (2)"]) == ("None", "Primary refresh token")
+    assert case.context("signins")["source_line"].to_list() == [2, 4]
+
+
+ACTIVITY_ROW = {
+    "Correlation id": "c-2", "Operation name": "Delete diagnostic setting", "Status": "Succeeded",
+    "Event category": "Administrative", "Level": "Informational", "Time": "2026-03-04T04:41:30.123Z", "Subscription": "7c9f",
+    "Event initiated by": "anna@contoso.example", "Resource type": "microsoft.insights/diagnosticSettings",
+    "Resource group": "rg", "Resource": _SETTING,
+}  # fmt: skip
+
+
+def test_a_row_of_the_portal_s_activity_log_says_what_it_has_and_no_more(tmp_path):
+    row = only_row(download(tmp_path, [ACTIVITY_ROW]), "activity")
+
+    assert {name: value for name, value in row.items() if value is not None} == {
+        "time": row["time"], "t": 1772599290123000, "operation": "Delete diagnostic setting", "category": "Administrative",
+        "level": "Informational", "outcome": "success", "status": "Succeeded", "hsm": "contoso",
+        "resource_id": _SETTING.lower(), "principal": "anna@contoso.example", "principal_type": "user",
+        "upn": "anna@contoso.example", "correlation_id": "c-2",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("resource", ["contoso", "", "to-storage"])
+def test_a_row_without_a_resource_id_is_of_no_hsm(tmp_path, resource):
+    row = only_row(download(tmp_path, [ACTIVITY_ROW | {"Resource": resource, "Event initiated by": ""}]), "activity")
+
+    assert (row["hsm"], row["resource_id"], row["principal"], row["object_id"]) == (None, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [("2026-03-04 04:41:30", "naive_time"), ("3/4/2026, 4:41 AM", "bad_time"), ("2 hours ago", "bad_time"), ("", "no_time")],
+)  # fmt: skip
+def test_a_time_of_the_portal_s_activity_log_that_is_none_is_a_reject(tmp_path, time, reason):
+    case = download(tmp_path, [ACTIVITY_ROW | {"Time": time}])
+
+    assert case.rejects["reason"].to_list() == [reason]
+    assert case.accounting.loc[0, ["out_of_scope", "reject", "lines"]].to_list() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Request ID,Authentication date,Authentication method,Succeeded",  # the details beside the sign-ins
+        "Nome da operação,Status,Categoria do evento,Hora,Evento iniciado por,Recurso",  # the portal in Portuguese
+        "Date (UTC),User,Status",
+        "Operation name,Status,Time",
+    ],
+)
+def test_what_only_resembles_a_download_is_no_log(tmp_path, head):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "other.csv").write_text(head + "\n" + "x," * head.count(",") + "x\n")
+    (tmp_path / "in" / "users.json").write_text(json.dumps([USER]))
+
+    added = mf.add(mf.create_case(tmp_path / "case"), [tmp_path / "in"])
+
+    assert added.left_out == ("in/other.csv",)
+    with pytest.raises(EvidenceError):
+        mf.add(mf.create_case(tmp_path / "none"), [tmp_path / "in" / "other.csv"])
+
+
+def test_operations_under_titles_are_not_judged_and_the_rules_say_so(tmp_path):
+    case = download(tmp_path, [ACTIVITY_ROW])
+    titles = mf.detect.looked_for(case, mf.detect.run(case)).set_index("rule_id").loc["logging-removed"]
+
+    both = mf.add(case, [_written(tmp_path / "activity.json", [ACTIVITY["interface"]])]).case
+    ids = mf.detect.looked_for(both, mf.detect.run(both)).set_index("rule_id").loc["logging-removed"]
+
+    assert (titles["testable"], titles["rows_examined"], titles["findings"]) == ("not testable here", 0, 0)
+    assert titles["reason"] == "no activity log with operations by id in the case"
+    assert (ids["testable"], ids["rows_examined"], ids["findings"]) == ("yes", 1, 1)
+
+
+def test_risk_that_a_download_leaves_out_is_not_taken_for_none(tmp_path):
+    audit = SAMPLES / "documented" / "backup-create.json"
+    case = mf.add(download(tmp_path, [as_downloaded(user_signin())]), [audit]).case
+    looked = mf.detect.looked_for(case, mf.detect.run(case)).set_index("rule_id")
+
+    assert looked.loc["signin-risky", "reason"] == "no record of the sign-ins in the case has risk"
+    assert looked.loc["signin-guessed", "testable"] == "yes"
+
+
+def _written(path, records):
+    path.write_text(json.dumps(records))
+    return path

@@ -2,6 +2,8 @@
 
 References
 ----------
+https://learn.microsoft.com/entra/identity/monitoring-health/howto-download-logs
+https://learn.microsoft.com/azure/azure-monitor/platform/activity-log (Download as CSV)
 https://learn.microsoft.com/graph/api/resources/user, …/serviceprincipal, …/application, …/ipnamedlocation
 https://learn.microsoft.com/cli/azure/keyvault/role/assignment
 https://learn.microsoft.com/entra/identity/users/users-bulk-download
@@ -16,6 +18,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 ListKind = Literal["identities", "role_assignments", "address_ranges"]
+DownloadKind = Literal["activity", "signins"]
 
 # Blobs of the service are evidence by their name, however damaged; any other file by what it holds.
 LOG_NAME: Final = re.compile(r"^PT\w+\.json(\.gz)?$", re.IGNORECASE)
@@ -57,6 +60,13 @@ _OF_A_MOMENT = {"time", "timestamp", "datetime", "date", "ts"}  # other logs hav
 _TIMES = "timegenerated"
 _SEPARATORS = ",;\t"
 
+# What portals put into their CSVs has the names that they display, and those alone: of the sign-ins that the Entra admin
+# centre downloads (users', service principals' and managed identities'), and of the Azure portal's activity log.
+_DOWNLOADS: Final[tuple[tuple[frozenset[str], DownloadKind], ...]] = (
+    (frozenset({"requestid", "signinerrorcode", "ipaddress"}), "signins"),
+    (frozenset({"operationname", "eventcategory", "eventinitiatedby"}), "activity"),
+)
+
 
 @lru_cache(64)
 def list_kind(names: tuple[str, ...]) -> ListKind | None:
@@ -80,6 +90,17 @@ def list_kind(names: tuple[str, ...]) -> ListKind | None:
     return "address_ranges" if is_listed else None
 
 
+@lru_cache(64)
+def download_kind(names: tuple[str, ...]) -> DownloadKind | None:
+    """Say of which log a portal's CSV with columns of these names is; None where it is none.
+
+    >>> download_kind(("Date (UTC)", "Request ID", "IP address", "Sign-in error code"))
+    'signins'
+    """
+    plain = set(map(plain_name, names))
+    return next((kind for telling, kind in _DOWNLOADS if telling <= plain), None)
+
+
 def _lists_identities(plain: set[str]) -> bool:
     has_app = bool(plain.intersection(APP_IDS))
     if plain & _PERSON:
@@ -97,18 +118,18 @@ def plain_name(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-def list_header(head: bytes) -> tuple[list[str], str] | None:
-    r"""Columns of the list that begins with these bytes, and what parts them; None where it is no list as CSV.
+def table_header(head: bytes) -> tuple[tuple[str, ...], str] | None:
+    r"""Columns of the list, or of a portal's log, that begins with these bytes, and what parts them; None for any other.
 
-    >>> list_header(b"cidr;label\n192.0.2.0/24;Office\n")
-    (['cidr', 'label'], ';')
+    >>> table_header(b"cidr;label\n192.0.2.0/24;Office\n")
+    (('cidr', 'label'), ';')
     """
     line = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].decode("utf-8", "replace").strip()
     if not line or line[0] in "{[" or len(line) > 1 << 14:
         return None
     separator = max(_SEPARATORS, key=line.count)
     try:
-        names = [name.strip() for name in next(csv.reader([line], delimiter=separator))]
+        names = tuple(name.strip() for name in next(csv.reader([line], delimiter=separator)))
     except csv.Error:
         return None
-    return (names, separator) if len(names) > 1 and list_kind(tuple(names)) else None
+    return (names, separator) if len(names) > 1 and (list_kind(names) or download_kind(names)) else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from ..evidence.signs import list_kind
+from ..evidence.signs import download_kind, list_kind
 
 Kind = Literal["activity", "signins", "blob_requests", "identities", "role_assignments", "address_ranges"]
 
@@ -61,7 +61,8 @@ def kind_of(folded: dict[str, Any]) -> Kind | None:
         if found or "auditevent" in named:
             return found
     found = next((kind for telling, kind in _TELLING if telling <= folded.keys()), None)
-    return found or list_kind(_names(folded))
+    names = _names(folded)
+    return found or list_kind(names) or download_kind(names)
 
 
 def _names(folded: dict[str, Any]) -> tuple[str, ...]:

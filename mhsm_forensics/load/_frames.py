@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..evidence.signs import list_header
+from ..evidence.signs import download_kind, table_header
 from ._documents import TAGS, WRAPPER, Splitter
 from ._tables import ANSWER, Tables
 
@@ -59,8 +59,10 @@ def frames(blocks: Iterator[bytes]) -> Iterator[Chunk]:
         return document_chunks(content, offset)
     if _is_table(head):
         return _row_chunks(content, offset)
-    if listed := list_header(first[offset : offset + KEPT]):
-        return _row_chunks(content, offset, separator=listed[1], strict=True)
+    if table := table_header(first[offset : offset + KEPT]):
+        names, separator = table
+        fewest = len(names) if download_kind(names) else 0
+        return _row_chunks(content, offset, separator=separator, cells=range(fewest, len(names) + 1))
     return _line_chunks(content, offset)
 
 
@@ -150,17 +152,19 @@ def _element_chunks(splitter: Splitter, blocks: Iterator[bytes], size: int) -> I
 
 
 def _row_chunks(
-    blocks: Iterator[bytes], offset: int, *, size: int = 4096, separator: str = ",", strict: bool = False
+    blocks: Iterator[bytes], offset: int, *, size: int = 4096, separator: str = ",", cells: range | None = None
 ) -> Iterator[Chunk]:
     """Yield CSV rows; a quoted cell may hold line breaks, so a row may span lines.
 
-    A strict table takes no row with more cells than columns: a label with a comma in it would lose its end.
+    `cells` is how many a row may have. More than columns, and a label with a comma in it would lose its end; fewer in
+    a log that a program wrote, and the row is torn: what was cut off isn't what the service left out.
     """
     csv.field_size_limit(LONGEST)
     taken: list[tuple[int, bytes]] = []
     reader = csv.reader(_taking(_line_chunks(blocks, offset), taken), strict=True, delimiter=separator)
     header, _ = _next_row(reader)
     names = [name.strip() for name in header or []]
+    names = names if cells is None else _distinct(names)
     line = 1 + len(taken)
     chunk = Chunk([], [], [], rows=[])
     while True:
@@ -168,8 +172,8 @@ def _row_chunks(
         row, reason = _next_row(reader)
         if not taken:
             break
-        if reason or (strict and len(row) > len(names)):
-            chunk.reasons[len(chunk.data)] = (reason or "too_many_cells", len(_joined(taken)))
+        if reason := reason or _misfit(row, cells):
+            chunk.reasons[len(chunk.data)] = (reason, len(_joined(taken)))
         chunk.data.append(_joined(taken))
         chunk.lines.append(line)  # type: ignore[union-attr]
         chunk.offsets.append(taken[0][0])
@@ -179,6 +183,26 @@ def _row_chunks(
             yield chunk
             chunk = Chunk([], [], [], rows=[])
     yield chunk
+
+
+def _misfit(row: list[str], cells: range | None) -> str:
+    """Why a row has not the cells of its table; nothing where it has, or is blank."""
+    if cells is None or len(row) in cells or not "".join(row).strip():
+        return ""
+    return "too_few_cells" if len(row) < cells.start else "too_many_cells"
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names of columns, so that none covers another: Entra's sign-ins have "Incoming token type" twice.
+
+    >>> _distinct(["Incoming token type", "Resource", "Incoming token type"])
+    ['Incoming token type', 'Resource', 'Incoming token type (2)']
+    """
+    before = [[other.lower() for other in names[:at]] for at in range(len(names))]
+    return [
+        f"{name} ({same + 1})" if (same := earlier.count(name.lower())) else name
+        for name, earlier in zip(names, before, strict=True)
+    ]
 
 
 def _taking(chunks: Iterator[Chunk], taken: list[tuple[int, bytes]]) -> Iterator[str]:

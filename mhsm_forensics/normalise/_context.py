@@ -1,7 +1,8 @@
 """Records of other logs and lists → rows of the context tables, whether from a workspace, a storage account or a portal.
 
-The same sign-in is spelled in three ways: columns of a Log Analytics table, a record with everything under
-`properties`, and an object of the service's own interface. By their folded names these are nearly the same words.
+The same sign-in is spelled in four ways: columns of a Log Analytics table, a record with everything under
+`properties`, an object of the service's own interface, and a row of the CSV that a portal downloads. By their folded
+names the first three are nearly the same words; the fourth is put into them.
 
 References
 ----------
@@ -26,6 +27,7 @@ from .. import schema
 from ..load import Reject
 from ._addresses import address_of
 from ._callers import caller_of
+from ._downloads import as_record, day_is_sure, time_is_utc
 from ._lists import LISTS
 from ._places import event_id, source_file
 from ._requests import whole
@@ -73,13 +75,11 @@ class ContextRows:
                 return Reject(place, listed, data)
             self._rows[context.kind].append(_origin(said, context, data) | listed | _place(evidence, place))
             return None
-        text = first(said, *_TIMES[context.kind])
-        if text is None:
-            return Reject(place, "no_time", data)
-        ticks, wrong = ticks_of([text], [any(name.endswith(" [utc]") for name in context.fields)])
-        if wrong:
-            return Reject(place, wrong[0], data)
-        when = {"time": int(ticks[0]) // 10, "t": int(ticks[0]) // 10, "time_text": text}
+        downloaded = as_record(context.fields, source_file(evidence))
+        said = said if downloaded is None else downloaded
+        when = _when(context, said, is_download=downloaded is not None)
+        if isinstance(when, str):
+            return Reject(place, when, data)
         row = _ROWS[context.kind](said)
         self._rows[context.kind].append(when | row | _origin(said, context, data) | _place(evidence, place))
         return None
@@ -90,6 +90,19 @@ class ContextRows:
             kind: pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.CONTEXT[kind]))
             for kind, rows in self._rows.items()
         }
+
+
+def _when(context: Context, said: dict[str, Any], *, is_download: bool) -> dict[str, Any] | str:
+    """When a record says that it was, or why it says no time."""
+    text = first(said, *_TIMES[context.kind])
+    if text is None:
+        return "no_time"
+    if is_download and not day_is_sure(text):
+        return "bad_time"
+    known = any(name.endswith(" [utc]") or time_is_utc(name) for name in context.fields)
+    ticks, wrong = ticks_of([text], [known])
+    microseconds = int(ticks[0]) // 10
+    return wrong.get(0) or {"time": microseconds, "t": microseconds, "time_text": text}
 
 
 def _origin(said: dict[str, Any], context: Context, data: bytes) -> dict[str, Any]:
@@ -164,7 +177,7 @@ def _signin(said: dict[str, Any]) -> dict[str, Any]:
     app = first(said, "appdisplayname") or (first(said, "serviceprincipalname") if machine else None)
     object_id, app_id = machine or first(said, "userid"), first(said, "appid")
     return {
-        "outcome": {"0": "success", "Success": "success", None: "unknown"}.get(code, "failure"), "error_code": code,
+        "outcome": _signin_outcome(code, first(status, "word")), "error_code": code,
         "error": first(status, "failurereason") or first(said, "resultdescription"),
         "principal": (app if machine else user) or object_id or app_id, "principal_type": kind,
         "object_id": lower(object_id), "app_id": lower(app_id), "upn": user if kind == "user" else None,
@@ -182,6 +195,17 @@ def _signin(said: dict[str, Any]) -> dict[str, Any]:
         "risk": first(said, "risklevelduringsignin"),
         "country": first(location, "countryorregion") or _country(said.get("location")), "city": first(location, "city"),
     }  # fmt: skip
+
+
+def _signin_outcome(code: str | None, word: str | None) -> str:
+    """How a sign-in ended: by its error code, and by the word beside it where a portal's CSV has none on success.
+
+    An interrupted sign-in has an error code, too, and gave no token.
+    """
+    if code is not None:
+        return "success" if code in {"0", "Success"} else "failure"
+    known = {"success": "success", "failure": "failure", "interrupted": "failure"}
+    return known.get((word or "").lower(), "unknown")
 
 
 def _signin_kind(said: dict[str, Any]) -> str:

@@ -69,7 +69,8 @@ def _risk(found: Material) -> Iterator[Hit]:
 
 def _by_code(found: Material) -> Iterator[Hit]:
     rows = _signins(found)
-    asked = rows[rows["auth_protocol"].str.lower().isin(["devicecode", "ropc"]) & (rows["outcome"] == "success")]
+    protocol = rows["auth_protocol"].str.lower().str.replace(" ", "")  # a portal may display deviceCode as two words
+    asked = rows[protocol.isin(["devicecode", "ropc"]) & (rows["outcome"] == "success")]
     for told in stretches(asked, by=_WHO, pause=pd.Timedelta(days=1)):
         what = f"Signed in by {names(told['auth_protocol'])}, {times(len(told))}"
         yield Hit(title(what, told), raised("low", bool(told["new_address"].any())), "medium", told)
@@ -126,6 +127,7 @@ RULES: Final = (
         benign="An unusual place or network that the person can explain.",
         next_step="Read the risk detection in Entra ID Protection, ask the person by another channel, and revoke the sessions.",
         tables=_NEEDS,
+        column="risk",
         reference="https://learn.microsoft.com/entra/id-protection/concept-identity-protection-risks",
         gravity=4,
         check=_risk,
