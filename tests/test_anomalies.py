@@ -240,6 +240,39 @@ def test_a_change_of_habit_is_told_once():
     assert found["value"].iloc[0] > 2 * found["expected"].iloc[0]
 
 
+def bursts(sizes, per_day, *, start, seed):
+    """Bursts at random times, of random sizes."""
+    dice = np.random.default_rng(seed)
+    moments = pd.Timestamp(start) + pd.to_timedelta(
+        np.sort(dice.uniform(0, per_day[0] * 86400, per_day[0] * per_day[1])), "s"
+    )
+    return [row for moment in moments for row in at_once(str(moment), int(dice.integers(*sizes)), operation="KeySign")]
+
+
+def test_bursts_that_grow_are_a_change_though_days_hardly_differ():
+    """Four bursts a day become three, each twice as large: a day's number says next to nothing."""
+    quiet = hourly(28)
+    before = bursts((20, 60), (18, 4), start="2026-01-05", seed=3)
+
+    found = analyse.anomalies(events(*quiet, *before, *bursts((40, 120), (10, 3), start="2026-01-23", seed=4)))
+
+    (changed,) = found[found["kind"] == "habit_changed"].to_dict("records")
+    assert changed["operation"] == "KeySign"
+    assert abs(changed["start"] - pd.Timestamp("2026-01-23", tz="UTC")) <= pd.Timedelta(days=1)
+    same = bursts((20, 60), (10, 4), start="2026-01-23", seed=4)
+    assert "habit_changed" not in set(analyse.anomalies(events(*quiet, *before, *same))["kind"])
+
+
+def test_weekends_that_are_not_spread_evenly_hide_no_change():
+    """From a Friday on workdays have nearly twice as many; of the days before fewer were weekends."""
+    workdays = [row for row in hourly(28, 10) if pd.Timestamp(row["at"]).dayofweek < 5]
+    more = [row for row in hourly(10, 9, start="2026-01-23", seed=5) if pd.Timestamp(row["at"]).dayofweek < 5]
+
+    found = analyse.anomalies(events(*hourly(28, operation="KeyList"), *workdays, *more))
+
+    assert ("habit_changed", "KeyGet", "23 00:00") in kinds(found)
+
+
 def test_more_denials_of_as_many_requests_are_found():
     rows = hourly(21, 10)
     for row in rows:

@@ -23,6 +23,7 @@ _COARSER: Final = 1.1  # what tells hours apart has to foretell by so much bette
 _MOST_UNTOLD: Final = 0.1  # of the bins
 _FEWEST_SINCE, _FEWEST_EVENTS = 5, 10  # days on either side of a change, events in all
 _TRUE_CHANGE: Final = 1.5
+_MOST_BUSY: Final = 0.5  # of the bins: what is in more than that doesn't come in bursts
 _FEWEST_OTHERS: Final = 2  # windows to compare one with
 
 
@@ -242,32 +243,44 @@ def _by_rate(totals: Floats, share: Floats) -> tuple[float, int]:
 def changed_day(part: Part, limit: float) -> tuple[int, float] | None:
     """Day from which on a day has another number of events, and how many such days chance makes; None if none.
 
+    Of what comes in bursts a day's number says little, as there are few of them: how many come at a time is compared too.
+
     References
     ----------
     Pettitt, A. N. (1979): A non-parametric approach to the change-point problem. Applied Statistics 28, 126-135.
     """
-    days = days_of(part.grid)
-    size = DAY // part.grid.width
-    full = np.bincount(days[part.whole], minlength=int(days.max(initial=0)) + 1) >= 0.8 * size
+    days, size = days_of(part.grid), DAY // part.grid.width
+    hours = np.bincount(days[part.whole], minlength=int(days.max(initial=0)) + 1)
+    full = hours >= 0.8 * size
     if full.sum() < _FEWEST_DAYS:
         return None
-    hours = np.bincount(days[part.whole], minlength=len(full))
-    totals = np.bincount(days[part.whole], part.value[part.whole], minlength=len(full)) * size / np.maximum(hours, 1)
+    events = np.bincount(days[part.whole], part.value[part.whole], minlength=len(full))
+    busy = np.bincount(days[part.whole & (part.value > 0)], minlength=len(full))
     free = weekend((np.arange(len(full)) + part.grid.first * part.grid.width // DAY) * DAY) > 0
-    level, share = totals.copy(), np.ones(len(full))
-    for kind in (free & full, ~free & full):
+    found = [_change(events * size / np.maximum(hours, 1), full, free, least=1.0)]
+    if busy[full].sum() < _MOST_BUSY * hours[full].sum():
+        found.append(_change(events / np.maximum(busy, 1), full & (busy > 0), free, least=0.0, by_rate=False))
+    told, day = max(found)
+    log_all = float(np.log(2 * (len(found) + 1) * part.looks)) - told  # two ways, of a day's number; one, of a burst's
+    return (day, log_all) if log_all <= np.log(limit) else None
+
+
+def _change(totals: Floats, good: Flags, free: Flags, *, least: float, by_rate: bool = True) -> tuple[float, int]:
+    """How telling the best split of the good days in two is, and the first day after it; 0 where it is no true change."""
+    level, share, places = totals.copy(), np.ones(len(totals)), np.flatnonzero(good)
+    for kind in (free & good, ~free & good):
         if kind.any():
             level[kind] -= np.median(totals[kind])
             share[kind] = totals[kind].mean()
-    places = np.flatnonzero(full)
-    signs = np.sign(level[places][:, None] - level[places][None, :])
-    course = np.abs(np.cumsum(signs.sum(axis=1)))[:-1]
-    n = len(places)
-    by_rank = (float(6 * course.max() ** 2 / (n**3 + n**2)), int(np.argmax(course)))
-    told, at = max(by_rank, _by_rate(totals[places], share[places]))
-    log_all = float(np.log(4 * part.looks)) - told
-    before, after = totals[places[: at + 1]], totals[places[at + 1 :]]
-    lower, upper = sorted((float(before.mean()), float(after.mean())))
-    if log_all > np.log(limit) or upper < _TRUE_CHANGE * lower + 1:
-        return None
-    return int(places[at + 1]), log_all
+    if (n := len(places)) < _FEWEST_DAYS:
+        return 0.0, 0
+    course = np.abs(np.cumsum(np.sign(level[places][:, None] - level[places][None, :]).sum(axis=1)))[:-1]
+    told, at = float(6 * course.max() ** 2 / (n**3 + n**2)), int(np.argmax(course))
+    if by_rate:
+        told, at = max((told, at), _by_rate(totals[places], share[places]))
+    # Weekends are not spread evenly over the two sides.
+    sides = (places[: at + 1], places[at + 1 :])
+    lower, upper = sorted(
+        float(totals[side].sum() / max(share[side].mean(), 1e-9) * share[places].mean() / len(side)) for side in sides
+    )
+    return (told, int(places[at + 1])) if upper >= _TRUE_CHANGE * lower + least else (0.0, 0)
