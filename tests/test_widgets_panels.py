@@ -21,6 +21,8 @@ from mhsm_forensics.case import Scope, create_case, open_case
 from mhsm_forensics.errors import InputError
 from mhsm_forensics.ingest import add
 
+DEPLOY = "df5edf54-f331-46cf-baa6-0157746b7a4f"
+
 EVIL = "<img src=x onerror=alert(1)>\u202e"
 
 # Of traitlets and of Jupyter's own packages.
@@ -210,6 +212,14 @@ class TestScope:
         operations.search.value = "purge"
         assert [value for _, value in operations.list.options] == ["KeyPurge"]
         assert repr(bar) == "Looking at the whole case: 5,605 of 5,605 events."
+
+    def test_whom_the_lists_know_is_named_before_the_id_and_found_by_name(self, case):
+        add(case, [SAMPLES / "incident" / "context"])
+        principals = widgets.scope(open_case(case.path)).choices["principals"]
+
+        principals.search.value = "SVC-deploy"
+
+        assert principals.list.options == ((f"svc-deploy · {DEPLOY} (281)", DEPLOY),)
 
     def test_what_is_chosen_stays_chosen_when_another_is_searched(self, case):
         operations = widgets.scope(case).choices["operations"]

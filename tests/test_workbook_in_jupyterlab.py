@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
+from accessible import barriers
 from browser import needs_chromium
 from lab import opened
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+OURS = (".jupyter-widgets",)  # and not what Jupyter itself draws
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 pytestmark = [
@@ -49,6 +51,7 @@ def running(name: str, folder: Path, theme: str) -> Iterator[Opened]:
     with opened(folder / f"lab-{name}-{theme}", cells, theme=THEMES[theme]) as found:
         run_all(found)
         yield found
+        assert barriers(found.page, *OURS) == []
         assert found.outside == []
         assert found.complaints == []
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import ipywidgets
 import traitlets
 
-from .. import engine
+from .. import engine, known
 from ..case import Scope, utc_text
 from ..errors import ForensicsError
 from ..text import visible
@@ -18,6 +19,8 @@ from . import _panel as panel
 from . import _words as words
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..case import Case
 
 # field of a scope, the column that it narrows, what a reader calls it, how wide its names are
@@ -56,10 +59,11 @@ class ScopeBar(panel.Panel):
         self._case = case
         self._zone = ZoneInfo(case.display_zone) if case.display_zone else None
         self._before: list[Scope] = []
-        session = engine.Session(case)
+        session, labels = engine.Session(case), known.labels(case)
         self._all = int(session.run("SELECT count(*) AS n FROM events")["n"].iloc[0])
         self.choices = {
-            field: Choice(title, _counts(session, column), width) for field, column, title, width in _CHOICES
+            field: Choice(title, _counts(session, column), width, partial(labels.of, column))
+            for field, column, title, width in _CHOICES
         }
         session.close()
         self.start, self.start_beside = self._time("From, UTC", "2026-03-05T14:00Z; empty: all")
@@ -173,10 +177,13 @@ class ScopeBar(panel.Panel):
 
 
 class Choice:
-    """Some of many names, each with its count; a search finds those that are not in sight."""
+    """Some of many names, each with its count and what the lists in the case say of it; a search finds the others."""
 
-    def __init__(self, title: str, counts: list[tuple[str, int]], width: str = "20em") -> None:
+    def __init__(
+        self, title: str, counts: list[tuple[str, int]], width: str = "20em", label: Callable[[str], str] = str
+    ) -> None:
         self.title, self.counts = title, counts
+        self._names = {name: " · ".join(dict.fromkeys(filter(None, (label(name), name)))) for name, _ in counts}
         self.chosen: tuple[str, ...] = ()
         self._filling = False
         self.search = ipywidgets.Text(
@@ -200,12 +207,15 @@ class Choice:
 
     def _fill(self) -> None:
         """Show what is chosen, and then what the search finds, the most frequent ones first."""
-        sought, known = self.search.value.casefold().strip(), dict(self.counts)
-        found = [name for name, _ in self.counts if sought in name.casefold() and name not in self.chosen]
+        sought, counted = self.search.value.casefold().strip(), dict(self.counts)
+        found = [name for name, _ in self.counts if sought in self._names[name].casefold() and name not in self.chosen]
         self._found = len(found) + len(self.chosen)
         self._filling = True
         shown = [*self.chosen, *found[:_SHOWN]]
-        self.list.options = [(f"{visible(name, limit=48)} ({known.get(name, 0):,})", name) for name in shown]
+        said = [visible(self._names.get(name, name), limit=72) for name in shown]
+        self.list.options = [
+            (f"{text} ({counted.get(name, 0):,})", name) for text, name in zip(said, shown, strict=True)
+        ]
         self.list.value = self.chosen
         self._filling = False
         self._count()

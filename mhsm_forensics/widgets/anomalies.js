@@ -93,8 +93,8 @@ function render({ model, el }) {
   }
 
   function rows() {
-    const heads = [["what", ""], ["", ""], ["from (UTC)", "when"], ["to (UTC)", "when"], ["there was", "number"], ["expected", "number"],
-      ["by chance, in a hundred", "number"], ["", ""]];
+    const heads = [["what", ""], ["how", ""], ["from (UTC)", "when"], ["to (UTC)", "when"], ["there was", "number"], ["expected", "number"],
+      ["by chance, in a hundred", "number"], ["how sure", ""]];
     const table = element("table");
     const head = element("thead");
     const line = element("tr");

@@ -284,7 +284,7 @@ function render({ model, el }) {
       const first = element("span", row.new ? "new" : "", row.new ? `${row.first} new` : row.first);
       return cells([name, ""], [count(row.events), "number"], [marks, "faint"], [first, "when"]);
     });
-    const found = table([["value", ""], ["events", "number"], ["", ""], ["first seen (UTC)", "when"]], lines);
+    const found = table([["value", ""], ["events", "number"], ["of these", ""], ["first seen (UTC)", "when"]], lines);
     const frame = element("div", all ? "scroll" : "");
     frame.append(found);
     part.append(title, frame);
@@ -300,7 +300,7 @@ function render({ model, el }) {
       [lead(row.id, row.value, [row.label, row.hsm].filter(Boolean).join(" · "), "All that touches it"), ""],
       [count(row.events), "number"], [row.denied ? `${count(row.denied)} denied` : "", "faint kept"]));
     const frame = element("div", "scroll");
-    frame.append(table([["first (UTC)", "when"], ["", ""], ["value", ""], ["events", "number"], ["", ""]], lines));
+    frame.append(table([["first (UTC)", "when"], ["what is new", ""], ["value", ""], ["events", "number"], ["of these", ""]], lines));
     part.append(title, frame);
     return [part];
   }
@@ -366,7 +366,7 @@ function render({ model, el }) {
         [button("record", "The record as it stands in the evidence", () => ask("open", { id: row.id })), ""]);
     });
     const frame = element("div", "wide");
-    frame.append(table([["", ""], ...heads.map((text) => [text, "when"]), ["", ""]], lines));
+    frame.append(table([["tick", ""], ...heads.map((text) => [text, "when"]), ["bytes", ""]], lines));
     records.replaceChildren(title, frame);
   }
 

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import shutil
 import socket
 import ssl
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
+import npm
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from filelock import FileLock
 
 HERE = Path(__file__).parent
-MAIN = HERE / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 # The account that every Azurite has; Microsoft publishes its key.
 ACCOUNT = "devstoreaccount1"
@@ -33,15 +28,8 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 
 def installed() -> Path:
-    """Where Azurite is; installs the locked version if it isn't there, and says so."""
-    with FileLock(Path(tempfile.gettempdir()) / "mhsm-forensics-npm.lock"):
-        if not MAIN.exists():
-            npm = shutil.which("npm")
-            if npm is None:
-                pytest.skip("needs Node 20 and npm, which .ci/run installs")
-            sys.stderr.write("tests/collect: installing Azurite from package-lock.json (npm ci) …\n")
-            subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=HERE, check=True)
-    return MAIN
+    """Where Azurite is."""
+    return npm.installed(HERE, "Azurite") / "azurite" / "dist" / "src" / "blob" / "main.js"
 
 
 class Azurite:

@@ -1,14 +1,12 @@
 """Every query that is sent is right to Microsoft's own parser, against every table that is asked."""
 
 import json
-import shutil
 import subprocess
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import npm
 import pytest
-from filelock import FileLock
 from rows import TABLES
 
 from mhsm_forensics.collect import _workspace_queries as queries
@@ -28,12 +26,7 @@ START, END = datetime(2026, 3, 5, tzinfo=UTC), datetime(2026, 3, 6, tzinfo=UTC)
 
 def parsed(texts, tables, folder):
     """What the parser says about some queries, by name."""
-    if shutil.which("npm") is None:
-        pytest.skip("needs Node 20 and npm, which .ci/run installs")
-    with FileLock(Path(tempfile.gettempdir()) / "mhsm-forensics-npm.lock"):
-        if not (HERE / "node_modules").is_dir():
-            print("installing Microsoft's Kusto parser from npm (tests/collect_workspace/package.json)")  # noqa: T201
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=HERE, check=True)
+    npm.installed(HERE, "Microsoft's Kusto parser")
     schema = folder / "schema.json"
     schema.write_text(json.dumps(tables), "utf-8")
     given = json.dumps([{"name": name, "text": text} for name, text in texts.items()])
