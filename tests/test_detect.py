@@ -369,6 +369,12 @@ def test_an_act_whose_outcome_is_not_logged_is_told_with_low_confidence():
     assert "outcome not logged" in finding["title"]
 
 
+def test_a_removed_role_without_a_status_in_the_log_is_told():
+    found = judged({"operation": "RoleAssignmentDelete", "http_status": None, "outcome": "unknown"})
+
+    assert only(found, "role-removed")["confidence"] == "low"
+
+
 def test_an_hsm_that_stops_is_told():
     hours = [f"{pd.Timestamp('2026-01-05') + pd.Timedelta(minutes=15 * n)}" for n in range(14 * 96)]
     rows = [{"at": at, "hsm": hsm} for at in hours for hsm in ("hsm-a", "hsm-b") if hsm == "hsm-a" or at < "2026-01-15"]

@@ -27,7 +27,7 @@ def _role_acts(found: Material) -> pd.DataFrame:
     acts = found.done
     acts = acts[acts["operation_class"] == "access_control"]
     name = acts["operation"].str.lower().fillna("")
-    removal = name.str.contains("delete|remove|revoke", regex=True) & (acts["http_status"] != 201)
+    removal = name.str.contains("delete|remove|revoke", regex=True) & (acts["http_status"] != 201).fillna(value=True)
     definition = (acts["object_type"] == "role_definition").fillna(value=False) | name.str.contains("definition")
     return acts.assign(removal=removal.astype(bool), definition=definition.astype(bool))
 
