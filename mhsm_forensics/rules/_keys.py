@@ -39,8 +39,9 @@ def _releases(found: Material) -> Iterator[Hit]:
     acts = found.done
     released = acts[(acts["operation_class"] == "key_release") & (acts["effect"] != "read")]
     released = released[~recurring(released, found, same_hour=False)]
+    giving = _of_names(found, "KeyCreate", "KeyImport", "KeyUpdate", "KeyRestore")
     for rows in stretches(released):
-        prepared = _prepared(acts, rows)
+        prepared = _prepared(giving, rows)
         severity = raised("medium", departs(rows) or len(prepared) > 0) if found.has_history(rows) else "low"
         more = f"; {names(prepared['operation'])} of it in the week before" if len(prepared) else ""
         what = title(f"{_named(rows)} released, {times(len(rows))}", rows, more=more)
@@ -56,10 +57,9 @@ def _rotations(found: Material) -> Iterator[Hit]:
 
 
 def _prepared(acts: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
-    """Acts that gave the released keys their policy shortly before."""
-    wanted = acts["operation"].str.lower().isin(["keycreate", "keyimport", "keyupdate", "keyrestore"])
+    """Acts, of those that can give a policy, that gave the released keys theirs shortly before."""
     near = acts["time"].between(released["time"].min() - _SHORTLY, released["time"].max())
-    return acts[wanted & near & acts["hsm"].isin(released["hsm"]) & acts["key_name"].isin(released["key_name"])]
+    return acts[near & acts["hsm"].isin(released["hsm"]) & acts["key_name"].isin(released["key_name"])]
 
 
 def _of_names(found: Material, *operations: str) -> pd.DataFrame:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._rule import Hit, Rule
 
 _LOUD = ("critical", "high")
+_Who = tuple[str | None, ...]
 
 
 def case_of(events: Any) -> Case | None:
@@ -169,6 +170,22 @@ class Material:
         """Whatever was denied, but for the 401 that opens a session."""
         return self.acts[self.acts["outcome"] == "denied"]
 
+    def done_by(self, about: pd.DataFrame) -> pd.DataFrame:
+        """What was `done` on the HSM and by the principal that the first of some rows is of."""
+        return self.done.iloc[self._done_by.get(_who(about.head(1))[0], [])]
+
+    def denied_to(self, about: pd.DataFrame) -> pd.DataFrame:
+        """What was `denied` on the HSM to the principal that the first of some rows is of."""
+        return self.denied.iloc[self._denied_to.get(_who(about.head(1))[0], [])]
+
+    @cached_property
+    def _done_by(self) -> dict[_Who, list[int]]:
+        return _places_of_each(self.done)
+
+    @cached_property
+    def _denied_to(self) -> dict[_Who, list[int]]:
+        return _places_of_each(self.denied)
+
     @cached_property
     def places(self) -> pd.DataFrame:
         """Events of addresses and clients that a principal took up after working without them for days."""
@@ -198,6 +215,20 @@ class Material:
     def has_history(self, rows: pd.DataFrame) -> bool:
         """Whether enough evidence precedes the rows to say what is usual."""
         return bool(rows["time"].min() - self.span[0] >= pd.Timedelta(days=HISTORY_DAYS))
+
+
+def _who(rows: pd.DataFrame) -> list[_Who]:
+    """HSM, principal and object id of each row; what is missing equals what is missing."""
+    columns = (rows[name] for name in ("hsm", "principal", "object_id"))
+    return list(zip(*([None if pd.isna(one) else one for one in column.tolist()] for column in columns), strict=True))
+
+
+def _places_of_each(rows: pd.DataFrame) -> dict[_Who, list[int]]:
+    """Where the rows of each HSM and principal are: looked up for thousands, whereas a scan for each takes minutes."""
+    found: dict[_Who, list[int]] = {}
+    for place, who in enumerate(_who(rows)):
+        found.setdefault(who, []).append(place)
+    return found
 
 
 def _marked(rows: pd.DataFrame, listed: pd.DataFrame, flag: str) -> pd.DataFrame:

@@ -32,25 +32,15 @@ def _role_acts(found: Material) -> pd.DataFrame:
     return acts.assign(removal=removal.astype(bool), definition=definition.astype(bool))
 
 
-def _same(rows: pd.DataFrame, about: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the HSM and the principal that the first of *about* is of."""
-    for name in _WHO:
-        value = about[name].iloc[0]
-        rows = rows[rows[name].isna()] if pd.isna(value) else rows[rows[name] == value]
-    return rows
-
-
 def _newly_done(found: Material, grants: pd.DataFrame) -> pd.DataFrame:
     """What the giver of rights did within a day, and was never allowed to on this HSM before; with earlier denials of it."""
-    own = _same(found.done, grants)
-    own = own[own["operation_class"] != "access_control"]
-    before = own.loc[own["time"] < grants["time"].min(), "operation"]
-    after = own[own["time"].between(grants["time"].min(), grants["time"].max() + _USED_WITHIN)]
-    fresh = after[~after["operation"].isin(before)]
-    denied = _same(found.denied, grants)
-    since = grants["time"].min() - _DENIED_WITHIN
-    denied = denied[denied["operation"].isin(fresh["operation"]) & denied["time"].between(since, fresh["time"].max())]
-    return joined(denied, fresh)
+    own, first, last = found.done_by(grants), grants["time"].min(), grants["time"].max()
+    other = own["operation_class"] != "access_control"
+    before = own.loc[other & (own["time"] < first), "operation"]
+    fresh = own[other & own["time"].between(first, last + _USED_WITHIN) & ~own["operation"].isin(before)]
+    denied = found.denied_to(grants)
+    near = denied["time"].between(first - _DENIED_WITHIN, fresh["time"].max())
+    return joined(denied[near & denied["operation"].isin(fresh["operation"])], fresh)
 
 
 def _used(rows: pd.DataFrame) -> str:
@@ -81,18 +71,18 @@ def _removed_again(found: Material) -> Iterator[Hit]:
 def _own_rights(found: Material) -> Iterator[Hit]:
     acts = found.untold(_role_acts(found), "grant-removed-again")
     listed = found.table("role_assignments")[["assignment_id", "object_id"]].dropna().drop_duplicates()
+    to_itself = acts.merge(listed, on=["assignment_id", "object_id"])["event_id"]
     for rows in stretches(acts[~acts["removal"]], by=tuple(_WHO)):
-        to_itself = rows.merge(listed, on=["assignment_id", "object_id"])
-        used = _newly_done(found, rows)
-        if used.empty and to_itself.empty:
+        used, own = _newly_done(found, rows), int(rows["event_id"].isin(to_itself).sum())
+        if used.empty and not own:
             continue
         roles = int(rows["definition"].sum())
         parts = ((len(rows) - roles, "role assignment"), (roles, "custom role"))
         written = " and ".join(times(count, noun) for count, noun in parts if count)
-        proof = f"; by a list in the case {times(len(to_itself), 'of them')} to itself" if len(to_itself) else ""
+        proof = f"; by a list in the case {times(own, 'of them')} to itself" if own else ""
         whole = joined(rows, used).drop_duplicates("event_id")
-        severity = raised("medium" if len(to_itself) or _is_grave(used) else "low", departs(whole))
-        sure = confidence(rows) if len(to_itself) else confidence(rows, "medium")
+        severity = raised("medium" if own or _is_grave(used) else "low", departs(whole))
+        sure = confidence(rows) if own else confidence(rows, "medium")
         yield Hit(title(f"{written} written, and used", rows, more=_used(used) + proof), severity, sure, whole)
 
 

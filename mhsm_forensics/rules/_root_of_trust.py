@@ -8,7 +8,7 @@ import pandas as pd
 
 from ._routine import recurring
 from ._rule import DOCS, Hit, Rule
-from ._words import confidence, departs, outcome, raised, stretches, times, title
+from ._words import confidence, departs, outcome, raised, stretches, times, title, truly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ _RESTORING: Final = 3600  # seconds, in which the HSM may refuse everybody else
 def _security_domain(found: Material) -> Iterator[Hit]:
     acts = found.acts
     touched = acts[(acts["operation_class"] == "security_domain") & ~acts["outcome"].isin(["denied", "failure"])]
+    backups = found.done[found.done["effect"] == "export"]
     for rows in stretches(touched[touched["effect"].isin(["export", "read"])]):
         downloads = rows[rows["effect"] == "export"]
         if downloads.empty:
@@ -30,15 +31,14 @@ def _security_domain(found: Material) -> Iterator[Hit]:
         more = f"; then asked {times(polls)} how far it is" if polls else ""
         severity = raised("high", departs(rows) or found.has_history(rows))
         what = f"Security domain download {outcome(downloads)}"
-        said = title(what, downloads, more=more + _with_backups(found.done, downloads))
+        said = title(what, downloads, more=more + _with_backups(backups, downloads))
         yield Hit(said, severity, confidence(downloads), rows)
 
 
-def _with_backups(acts: pd.DataFrame, downloads: pd.DataFrame) -> str:
+def _with_backups(backups: pd.DataFrame, downloads: pd.DataFrame) -> str:
     """Say what the same principal backed up at about that time: together they are a copy of the HSM."""
-    near = (acts["time"] - downloads["time"].iloc[0]).abs() <= _TOGETHER
-    own = (acts["principal"] == downloads["principal"].iloc[0]).fillna(value=False).astype(bool)
-    backups = acts[near & own & (acts["effect"] == "export")]
+    near = (backups["time"] - downloads["time"].iloc[0]).abs() <= _TOGETHER
+    backups = backups[near & truly(backups["principal"] == downloads["principal"].iloc[0])]
     full = int((backups["operation_class"] == "hsm_backup").sum())
     keys = backups.loc[backups["operation_class"] == "key_backup", ["hsm", "key_name"]].drop_duplicates()
     parts = ((full, "full backup"), (len(keys), "key backup"))
@@ -55,18 +55,20 @@ def _uploads(found: Material) -> Iterator[Hit]:
 
 def _restores(found: Material) -> Iterator[Hit]:
     acts, outages = found.done, found.ask("detect_outage", seconds=_RESTORING)
+    folded = acts["operation"].str.lower()
+    removals = acts[
+        (acts["operation_class"] == "access_control") & truly(folded.str.contains("delete|remove", regex=True))
+    ]
     for rows in stretches(acts[(acts["operation_class"] == "hsm_restore") & (acts["effect"] != "read")]):
         whole = rows[rows["effect"] == "destroy"]
         what = "Restore of the whole HSM" if len(whole) else f"Restore of {times(rows['key_name'].nunique(), 'key')}"
-        said = title(f"{what} {outcome(rows)}", rows, more=_undone(acts, rows) + _outage(outages, rows))
+        said = title(f"{what} {outcome(rows)}", rows, more=_undone(removals, rows) + _outage(outages, rows))
         yield Hit(said, raised("high" if len(whole) else "medium", departs(rows)), confidence(rows), rows)
 
 
-def _undone(acts: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """Say which removals of rights a restore may have undone."""
-    before = (acts["hsm"] == rows["hsm"].iloc[0]) & (acts["time"] < rows["time"].min())
-    removed = acts[before.fillna(value=False).astype(bool) & (acts["operation_class"] == "access_control")]
-    gone = int(removed["operation"].str.lower().str.contains("delete|remove", regex=True).sum())
+def _undone(removals: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Say how many removals of rights a restore may have undone."""
+    gone = int(truly((removals["hsm"] == rows["hsm"].iloc[0]) & (removals["time"] < rows["time"].min())).sum())
     return f"; {times(gone, 'removal')} of rights before it may be undone" if gone else ""
 
 

@@ -22,8 +22,11 @@ def recurring(rows: pd.DataFrame, found: Material, *, same_hour: bool) -> pd.Ser
     """
     routine = pd.Series(data=False, index=rows.index)
     needed = _DAYS if found.span[1] - found.span[0] >= pd.Timedelta(days=_DAYS) else HISTORY_DAYS
+    act = ["hsm", "principal", "object_id", "caller_ip", "operation"]
     old = rows[~rows["new_address"]]
-    for _, group in old.groupby(["hsm", "principal", "object_id", "caller_ip", "operation"], dropna=False):
+    # One a day at the least: most groups of a busy HSM are too small to be looked at.
+    old = old[old.groupby(act, dropna=False)["event_id"].transform("size") >= needed]
+    for _, group in old.groupby(act, dropna=False):
         near = _near_usual_time(group) if same_hour else pd.Series(data=True, index=group.index)
         if group.loc[near, "time"].dt.floor("D").nunique() >= needed:
             routine[group.index] = near
