@@ -30,8 +30,10 @@ _LOOKED_FOR: Final = pa.schema(
 _NO_SOURCE: Final = "rest-surface"  # the route is documented, its name in the log is not
 _ANY: Final = {True: "any", False: "none of the HSM's own"}
 _OPERATION_ID: Final = r"[^\s/]+(?:/[^\s/]+)+"  # Microsoft.Insights/diagnosticSettings/delete
+_LISTS: Final = ("role_assignments",)
 _IN_WORDS: Final = {
     "activity": "activity log with operations by id", "signins": "sign-ins", "blob_requests": "log of a storage account",
+    "role_assignments": "role assignments",
 }  # fmt: skip
 
 
@@ -114,11 +116,12 @@ def looked_for(events: Any, findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _held(events: Any, name: str) -> tuple[int, pd.DataFrame]:
-    """Count the records of a context table, with the times of the first and the last."""
+    """Count the records of a context table, with the times of the first and the last; an entry of a list has none."""
     case = case_of(events)
     rows = case.context(name) if case is not None else schema.to_pandas(schema.empty(schema.CONTEXT[name]))
-    times = rows.loc[_judged(name, rows), "time"]
-    return len(times), pd.DataFrame({"first_time": [times.min()], "last_time": [times.max()]})
+    rows = rows[_judged(name, rows)]
+    times = rows["time"] if "time" in rows else pd.Series(dtype="datetime64[us, UTC]")
+    return len(rows), pd.DataFrame({"first_time": [times.min()], "last_time": [times.max()]})
 
 
 def _judged(name: str, rows: pd.DataFrame) -> pd.Series:
@@ -129,7 +132,7 @@ def _judged(name: str, rows: pd.DataFrame) -> pd.Series:
 
 
 def _window(rule: Rule, held: dict[str, tuple[int, pd.DataFrame]]) -> tuple[pd.Timestamp | None, pd.Timestamp | None]:
-    spans = [held[name][1] for name in rule.tables]
+    spans = [held[name][1] for name in rule.tables if name not in _LISTS]
     first, last = min(span["first_time"].min() for span in spans), max(span["last_time"].max() for span in spans)
     return tuple(None if pd.isna(moment) else moment.tz_localize(None) for moment in (first, last))  # type: ignore[return-value]
 

@@ -60,6 +60,30 @@ def vocabulary() -> dict[str, Operation]:
     return {row["operation"].lower(): Operation(**row) for row in csv.DictReader(text.splitlines())}
 
 
+@cache
+def granted() -> dict[str, frozenset[str]]:
+    """Which data actions each built-in role allows, by the id of the role.
+
+    `role_actions.csv` holds what Microsoft's table says, and what a managed HSM answered when its roles were listed (status
+    ``observed``). Both count: the table ticks the purge for the auditor, where the service has the reading of deleted keys.
+
+    References
+    ----------
+    https://learn.microsoft.com/azure/key-vault/managed-hsm/built-in-roles
+    https://github.com/Azure/azure-sdk-for-js (recordings of keyvault-admin)
+
+    Examples
+    --------
+    >>> "keys/sign/action" in granted()["21dbd100-6940-42c2-9190-5d6cb909625b"]
+    True
+    """
+    text = resources.files(__package__).joinpath("role_actions.csv").read_text("utf-8")
+    found: dict[str, set[str]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        found.setdefault(row["role_definition_id"], set()).add(row["data_action"])
+    return {role: frozenset(actions) for role, actions in found.items()}
+
+
 # The first pattern that fits the lower-case path (host, port and query cut off) decides. Role routes come
 # first: they live below /keys/… too, where "providers" is no key.
 _CLASS_BY_PATH = [

@@ -173,7 +173,72 @@ def test_the_nearest_innocent_neighbour_does_not(case_of, around):
 
 
 def test_every_rule_over_other_tables_is_proved_here():
-    assert {rule.id for rule in RULES if rule.tables != ("events",)} <= {around.rule for around in AROUND}
+    proved = {around.rule for around in AROUND} | {"success-without-known-right"}
+
+    assert {rule.id for rule in RULES if rule.tables != ("events",)} <= proved
+
+
+BOB, TEAM = "33333333-3333-4333-8333-333333333333", "44444444-4444-4444-8444-444444444444"
+BACKUP_ROLE, CRYPTO_USER = "7b127d3c-77bd-4e3e-bbe0-dbb8971fa7f8", "21dbd100-6940-42c2-9190-5d6cb909625b"
+CUSTOM = "55555555-5555-4555-8555-555555555555"
+SIGNED, STOLEN = event(ACTED, "KeySign", path="/keys/k/sign"), event(ACTED, "BackupCreate", path="/backup", status=202)
+GRANTED = event("2026-01-10 10:00", "RoleAssignmentCreate", status=201,
+                path="/keys/providers/Microsoft.Authorization/roleAssignments/66666666-6666-4666-8666-666666666666")  # fmt: skip
+
+
+def assigned(role: str, scope: str = "/", who: str = ANNA, kind: str = "User") -> Row:
+    return {
+        "name": f"{who[:8]}-{role[:4]}-4111-8111-{len(scope):012d}", "principalId": who, "principalType": kind, "scope": scope,
+        "roleDefinitionId": f"Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/{role}", "roleName": role[:4],
+        "type": "Microsoft.Authorization/roleAssignments",
+    }  # fmt: skip
+
+
+READER, ELSEWHERE = assigned(AUDITOR := "2c18b078-7c48-4d3a-af88-5a3a1b3f82b3"), assigned(CRYPTO_USER, "/keys/other")
+
+
+@pytest.mark.parametrize(
+    ("acts", "listed", "told"),
+    [
+        ([SIGNED], [READER, ELSEWHERE], ("medium", "medium")),  # its roles are known, and none allows it
+        ([STOLEN], [READER], ("high", "medium")),
+        ([SIGNED], [READER], ("low", "low")),  # the list may not show the roles on single keys
+        ([SIGNED], [READER, ELSEWHERE, assigned(CRYPTO_USER, "/keys", TEAM, "Group")], ("low", "low")),
+        ([SIGNED], [READER, assigned(CRYPTO_USER, "/keys/other", TEAM, "Group")], ("medium", "medium")),
+        ([GRANTED, SIGNED], [READER, ELSEWHERE, assigned("4bd23610-cdcf-4971-bdee-bdc562cc28e4")], ("low", "low")),
+        ([STOLEN], [assigned(AUDITOR, who=BOB)], ("medium", "low")),
+        ([SIGNED], [assigned(AUDITOR, who=BOB), assigned(CRYPTO_USER, "/keys/k", BOB)], ("low", "low")),
+        ([SIGNED], [READER, assigned(CRYPTO_USER, "/keys")], None),
+        ([SIGNED], [READER, assigned(CRYPTO_USER, "/keys/k")], None),
+        ([SIGNED], [assigned(CUSTOM)], None),  # nobody knows what a custom role allows
+        ([STOLEN], [READER, assigned(BACKUP_ROLE)], None),
+        ([], [assigned(CRYPTO_USER, "/keys", BOB)], None),  # reads of somebody whom the list doesn't have
+        ([event(ACTED, "SettingUpdate", path="/settings/Other")], [READER], None),  # whose right no table tells
+        ([{**STOLEN, "properties": {**STOLEN["properties"], "httpStatusCode": 403}}], [READER], None),
+    ],
+)
+def test_what_no_listed_role_allows_is_told_with_what_else_may_explain_it(case_of, acts, listed, told):
+    found = detect.run(case_of([*reads(), *acts], listed))
+
+    mine = found[found["rule_id"] == "success-without-known-right"]
+    assert [*zip(mine["severity"], mine["confidence"], strict=True)] == ([told] if told else [])
+    assert mine["events"].tolist() == ([1] if told else [])
+
+
+def test_a_list_is_of_the_hsm_that_its_name_has(case_of):
+    other = {**STOLEN, "resourceId": HSM.replace("hsm-a", "hsm-b")}
+
+    found = detect.run(case_of([*reads(), STOLEN, other], [READER]))
+
+    assert "success-without-known-right" not in set(found["rule_id"])
+
+
+def test_without_a_list_a_right_is_not_testable_here(case_of):
+    case = case_of(reads(), [TAGGED])
+
+    looked = detect.looked_for(case, detect.run(case)).set_index("rule_id").loc["success-without-known-right"]
+
+    assert (looked["testable"], looked["reason"]) == ("not testable here", "no role assignments in the case")
 
 
 def test_the_change_that_both_logs_tell_is_one_finding(case_of):

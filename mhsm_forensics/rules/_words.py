@@ -77,7 +77,7 @@ def who(rows: pd.DataFrame) -> str:
     """Principal, what the lists in the case say of it, and whether it is new; on one line."""
     name = visible(rows["principal"].iloc[0], limit=80) or "a caller without identity"
     new = "new in this evidence" if "new_principal" in rows and rows["new_principal"].any() else ""
-    return _beside(name, _label(rows, "principal"), new)
+    return _beside(name, _label(rows.iloc[:1], "principal"), new)
 
 
 def where(rows: pd.DataFrame) -> str:
