@@ -147,6 +147,12 @@ CASES = [
     Case("unknown-operation", "low", planted({"operation": "LocalRbacGrant"}), [{"operation": "KeyGet"}]),
 ]  # fmt: skip
 
+POLL = {"operation": "BackupStatusGet", "job_id": "j"}
+ON_MONDAY = {"at": "2026-01-05 09:00", **BACKUP, "principal": "bob"}
+CASES += [
+    Case("job-without-start", "low", planted(POLL, POLL), [BACKUP, POLL, POLL]),
+]  # fmt: skip
+
 SILENCES = {"silence", "silence-after-grave-act"}
 
 
@@ -190,6 +196,52 @@ def test_a_silence_after_an_act_of_destruction_says_so(act, rule):
     (finding,) = found[found["rule_id"].isin(SILENCES)].to_dict("records")
     assert (finding["rule_id"], finding["severity"]) == (rule, "high")
     assert "e:000001" in finding["event_ids"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([ON_MONDAY, {"at": "2026-01-16 03:00", **POLL}], True),  # the start is too long ago
+        ([{"at": "2026-01-05 08:00", **POLL}], False),  # nothing is known of the day before
+        (
+            [{"at": "2026-01-16 02:00", **BACKUP}, *minutes(POLL, {**POLL, "job_id": "other"})],
+            True,
+        ),  # a start for each job
+        ([{"at": "2026-01-16 02:00", "hsm": "hsm-b", **BACKUP}, *minutes(POLL)], True),
+        ([{"at": "2026-01-16 02:00", **BACKUP, "http_status": 403}, *minutes(POLL)], True),
+        ([{"at": "2026-01-16 02:00", "operation": "PreBackupCreate", "http_status": 202}, *minutes(POLL)], False),
+        (minutes({**POLL, "http_status": 404}), False),  # there is no such job
+    ],
+)
+def test_a_start_explains_one_job_of_its_hsm_that_is_asked_for_within_a_day(rows, told):
+    found = detect.run(events(*days(10), *rows))
+
+    assert ("job-without-start" in set(found["rule_id"])) is told
+
+
+def test_a_gap_in_the_log_explains_a_job_without_a_start():
+    steady = [{"at": str(pd.Timestamp("2026-01-05") + pd.Timedelta(minutes=15 * n))} for n in range(12 * 96)]
+    gap = [row for row in steady if not "2026-01-15 03" < row["at"] < "2026-01-15 12"]
+    poll = {"at": "2026-01-15 20:00", **POLL}
+
+    whole, torn = (set(detect.run(events(*rows, poll))["rule_id"]) for rows in (steady, gap))
+
+    assert "job-without-start" in whole
+    assert "job-without-start" not in torn
+    assert "silence" in torn
+
+
+def test_a_question_for_a_download_that_nobody_began_is_told_and_one_after_it_is_not():
+    poll, download = (
+        {"operation": "SecurityDomainBackupStatusGet"},
+        {"operation": "SecurityDomainBackup", "http_status": 202},
+    )
+
+    lone, after = (detect.run(events(*days(10), *minutes(*rows))) for rows in ((poll,), (download, poll, poll)))
+
+    (finding,) = lone[lone["rule_id"] == "job-without-start"].to_dict("records")
+    assert (finding["severity"], finding["confidence"]) == ("medium", "low")
+    assert "job-without-start" not in set(after["rule_id"])
 
 
 def test_a_restore_says_whom_it_stopped_and_what_it_may_undo():

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..text import spell, visible
 from ._rule import ATTACK, DOCS, HISTORY_DAYS, Hit, Rule
-from ._words import departs, joined, names, raised, stretches, times, title
+from ._words import departs, joined, names, raised, stretches, times, title, truly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _MANY_DENIALS: Final = 10
 _BROAD_DENIALS: Final = 3  # different operations
 _GRAVE_BEFORE: Final = pd.Timedelta(hours=2)
+_STARTED_WITHIN: Final = pd.Timedelta(days=1)
 
 
 def _denied_burst(found: Material) -> Iterator[Hit]:
@@ -89,6 +90,43 @@ def _contradictions(found: Material) -> Iterator[Hit]:
         about = about.sort_values(["time", "event_id"])
         what = f"{times(about['key_name'].nunique(), 'key')} {contradiction} ({names(about['key_name'])}), {times(len(about))}"
         yield Hit(title(what, about), "medium", "medium", about)
+
+
+def _unstarted(found: Material) -> Iterator[Hit]:
+    rows = found.asked("detect_jobs")
+    polls = [_lost(about, found.gaps) for _, about in rows.groupby(["hsm", "kind"], dropna=False, sort=False)]
+    for lost in stretches(joined(rows[:0], *polls), by=("hsm", "kind"), pause=pd.Timedelta(days=1)):
+        kind, jobs = lost["kind"].iloc[0], times(lost["job_id"].nunique(), "job")
+        asked = f"how far a {kind} is" if lost["job_id"].isna().all() else f"how far {jobs} of {kind} are"
+        what = f"Asked {asked}, {times(len(lost))}, without a start in the day before"
+        known = "medium" if lost["started_before"].any() else "low"
+        yield Hit(title(what, lost), raised("low", departs(lost) or kind != "backup"), known, lost)
+
+
+def _lost(rows: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Polls of the jobs of one kind on one HSM that no start explains, though the log holds the day before them.
+
+    Each start explains one job, the earliest the earliest: so as many jobs as can be are explained.
+    """
+    starts: list[pd.Timestamp] = []
+    first: dict[str, bool] = {}
+    for row in rows.to_dict("records"):
+        if row["is_start"]:
+            starts.append(row["time"])
+        elif row["job"] not in first:
+            starts = [start for start in starts if row["time"] - start <= _STARTED_WITHIN]
+            first[row["job"]] = not starts and _is_covered(row, gaps)
+            starts = starts[0 if pd.isna(row["job_id"]) else 1 :]
+    lost = rows[(rows["is_start"] == 0) & rows["job"].isin([job for job, is_lost in first.items() if is_lost])]
+    return lost.assign(started_before=bool((rows["is_start"] == 1).any()) and bool(rows["job_id"].notna().any()))
+
+
+def _is_covered(row: dict[Any, Any], gaps: pd.DataFrame) -> bool:
+    """Whether the HSM's log began a day before, and did not fall silent since."""
+    missing = (
+        (gaps["hsm"] == row["hsm"]) & (gaps["start"] < row["time"]) & (gaps["end"] > row["time"] - _STARTED_WITHIN)
+    )
+    return row["since_first"] / 1e6 >= _STARTED_WITHIN.total_seconds() and not truly(missing).any()
 
 
 def _first_time(found: Material) -> Iterator[Hit]:
@@ -206,6 +244,34 @@ RULES: Final = (
         reference=DOCS + "soft-delete-overview",
         broad=True,
         check=_contradictions,
+    ),
+    Rule(
+        id="job-without-start",
+        title="A job that nobody started",
+        question="contradictions",
+        severity="low",
+        rises="low; medium with a new address or principal, or where it is a restore or of the security domain",
+        confidence="medium",
+        techniques=("T1685.002", "T1070"),
+        why="Somebody asked how far a backup, a restore or a download of the security domain is, and no accepted start of one "
+        "stands in the day before, though the log goes back as far and has no gap there: the record of the start is missing. "
+        "Neither is tied to the other by an id, so each start is taken to explain one job.",
+        benign="A lost record (delivery is not guaranteed), somebody who asks again for a job of days ago, or a start that is "
+        "logged under a name and a path that nobody knows.",
+        next_step="Get the log by its second way (workspace or storage) for the day before. Of a backup, look for the folder "
+        "mhsm-HSM-TIME in the storage account: its name has the time of the start.",
+        operations=(
+            "BackupStatus",
+            "BackupStatusGet",
+            "RestoreStatusGet",
+            "SecurityDomainBackupStatusGet",
+            "SecurityDomainRestoreStatusGet",
+        ),
+        classes=("hsm_backup", "hsm_restore", "security_domain"),
+        reference=DOCS + "backup-restore",
+        days=1,
+        broad=True,
+        check=_unstarted,
     ),
     Rule(
         id="operation-never-seen-before",
