@@ -149,8 +149,13 @@ CASES = [
 
 POLL = {"operation": "BackupStatusGet", "job_id": "j"}
 ON_MONDAY = {"at": "2026-01-05 09:00", **BACKUP, "principal": "bob"}
+OTHERS = days(40, principal="bob")
+DORMANT = [*days(8, operation="KeySign", key_name="k"), *OTHERS]
 CASES += [
     Case("job-without-start", "low", planted(POLL, POLL), [BACKUP, POLL, POLL]),
+    Case("dormant-principal", "low",
+         [*DORMANT, *planted({"at": "2026-02-02 10:00", **SIGN})], [*DORMANT, {"at": "2026-02-02 10:00", "operation": "KeyGet"}],
+         history=0),
 ]  # fmt: skip
 
 SILENCES = {"silence", "silence-after-grave-act"}
@@ -242,6 +247,33 @@ def test_a_question_for_a_download_that_nobody_began_is_told_and_one_after_it_is
     (finding,) = lone[lone["rule_id"] == "job-without-start"].to_dict("records")
     assert (finding["severity"], finding["confidence"]) == ("medium", "low")
     assert "job-without-start" not in set(after["rule_id"])
+
+
+WEEKLY = [{"at": f"{pd.Timestamp('2026-01-05 10:00') + pd.Timedelta(weeks=n)}", **SIGN} for n in range(4)]
+MONTHLY = [{"at": f"2026-{month:02d}-{day:02d} 10:00", **SIGN} for month in (1, 2) for day in (5, 6, 7)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [*OTHERS, *WEEKLY, {"at": "2026-02-10 10:00", **SIGN}],  # two weeks are twice its usual pause
+        [*days(60, principal="bob"), *MONTHLY, {"at": "2026-03-05 10:00", **SIGN}],  # so it goes each month
+        [*days(8, **SIGN), {"at": "2026-02-02 10:00", **SIGN}],  # the log has nobody else in between
+        [*OTHERS, *days(8, **SIGN), {"at": "2026-01-24 10:00", **SIGN}],  # twelve days
+    ],
+)
+def test_a_pause_in_its_rhythm_or_without_a_log_is_no_silence(rows):
+    found = detect.run(events(*rows))
+
+    assert not (found["rule_id"].eq("dormant-principal") & found["last_time"].gt(pd.Timestamp("2026-02-08T12Z"))).any()
+    if rows[-1]["at"] < "2026-02-08":
+        assert "dormant-principal" not in set(found["rule_id"])
+
+
+def test_who_comes_back_from_elsewhere_for_something_grave_is_graver():
+    found = detect.run(events(*DORMANT, {"at": "2026-02-02 10:00", **DELETE, "caller_ip": NEW}))
+
+    assert found.set_index("rule_id").loc["dormant-principal", "severity"] == "high"
 
 
 def test_a_restore_says_whom_it_stopped_and_what_it_may_undo():

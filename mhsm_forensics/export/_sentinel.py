@@ -78,6 +78,7 @@ NOT_EXPRESSED: Final = {
     "contradiction": "it follows the whole life of a key",
     "job-without-start": "whether the log is whole in the day before, and which start each job takes, a query can't say",
     "success-without-known-right": "the HSM's own role assignments are in no table of a workspace",
+    "dormant-principal": "a scheduled rule looks back two weeks at most, and the silence alone is as long",
     "unknown-operation": "it needs the list of all known names and routes",
     "odd-hours": "it needs the habit of weeks, hour by hour",
 }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from ..text import spell
 from ._rule import ATTACK, HISTORY_DAYS, Hit, Rule
 from ._words import departs, names, raised, stretches, times, title
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _TURNS: Final = 4
 _AT_ONCE: Final = 600  # seconds
 _USUAL_DAYS: Final = 5
+_SILENT_DAYS: Final = 14
+_LOGGED_DAYS: Final = 10  # of a silence, on which its HSMs logged: two weeks of work
 _MIRID: Final = "managed_identity"
 
 
@@ -93,6 +96,16 @@ def _odd_hours(found: Material) -> Iterator[Hit]:
         grave = bool(own["effect"].isin(["export", "destroy"]).any())
         what = f"{times(len(own), 'act')} at an hour or on a day without work before ({names(own['operation'])})"
         yield Hit(title(what, own), raised("low", grave), "low", own)
+
+
+def _dormant(found: Material) -> Iterator[Hit]:
+    rows = found.asked("detect_dormant", days=_SILENT_DAYS, logged=_LOGGED_DAYS, hours=24)
+    for _, own in rows.groupby(["principal", "object_id", "return_t"], dropna=False, sort=False):
+        silent, usual = (spell(own[f"{name}_seconds"].iloc[0]) for name in ("silent", "usual"))
+        grave = own["effect"].isin(["export", "destroy"]) | (own["operation_class"] == "access_control")
+        strange = departs(own) or bool(own["new_client"].any())
+        what = f"Back after {silent} of silence, its usual pause being {usual}: {names(own['operation'])}, {times(len(own))}"
+        yield Hit(title(what, own), raised("low", strange, bool(grave.any())), "low", own)
 
 
 def _denied(rows: pd.DataFrame) -> int:
@@ -243,5 +256,24 @@ RULES: Final = (
         days=5,
         broad=True,
         check=_odd_hours,
+    ),
+    Rule(
+        id="dormant-principal",
+        title="Back after a long silence",
+        question="actors",
+        severity="low",
+        rises="low; one more with a new address or client, and one more where it changes rights, exports or destroys",
+        confidence="low",
+        techniques=("T1078.004",),
+        why="A principal that worked every few days, then asked for nothing for two weeks or more, and for ten times its usual "
+        "pause, uses keys or changes something again, while others went on. A credential that nobody misses is the best one "
+        "to steal.",
+        benign="Holidays, an illness, parental leave; a job that runs once a quarter; a project that goes on.",
+        next_step="Ask the person or the owner by another channel. Look at the sign-ins of the silence, at secrets added to the "
+        "application meanwhile, and remove the roles of what is not in use any more.",
+        reference=ATTACK + "T1078/004/",
+        days=17,
+        broad=True,
+        check=_dormant,
     ),
 )
