@@ -14,7 +14,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from . import analyse, operations, playbook, schema
+from . import analyse, engine, operations, playbook, schema
 from .rules import RULES, SEVERITIES, Hit, Material, Rule, case_of
 
 __all__ = ["looked_for", "run", "to_markdown"]
@@ -28,6 +28,7 @@ _LOOKED_FOR: Final = pa.schema(
     + [(name, pa.timestamp("us")) for name in ("first_time", "last_time")]
 )
 _NO_SOURCE: Final = "rest-surface"  # the route is documented, its name in the log is not
+_ROUTES: Final = "SELECT DISTINCT route FROM events"
 _ANY: Final = {True: "any", False: "none of the HSM's own"}
 _OPERATION_ID: Final = r"[^\s/]+(?:/[^\s/]+)+"  # Microsoft.Insights/diagnosticSettings/delete
 _LISTS: Final = ("role_assignments",)
@@ -152,8 +153,10 @@ def _not_testable(rule: Rule, asked: pd.DataFrame, held: dict[str, int]) -> str 
 
 
 def _unsaid(rule: Rule, events: Any) -> str | None:
-    """Why a rule could find nothing where its table has records: an export may leave a column out."""
+    """Why a rule could find nothing where its table has records: an export may leave a column out, a second way be missing."""
     case = case_of(events)
+    if rule.routes > 1 and len(case.routes if case else engine.run(events, _ROUTES)) < rule.routes:
+        return "the events came by one route alone, and there is nothing to compare them with"
     if not rule.column or case is None or case.context(rule.tables[-1])[rule.column].notna().any():
         return None
     return f"no record of the {_IN_WORDS[rule.tables[-1]]} in the case has {rule.column}"
@@ -182,10 +185,15 @@ def _section(rule: Rule) -> str:
         ("Next step", rule.next_step),
         ("Operations", f"{rests} ({_vocabulary(rule)})" if rests else _ANY[over_events]),
         ("Classes", classes or _ANY[over_events]),
-        ("Needs", ", ".join(rule.tables) + (f"; {rule.days} days of them" if rule.days else "")),
+        ("Needs", _needs(rule)),
         ("Reference", rule.reference),
     )
     return f"\n## {rule.id}\n\n{rule.title}.\n\n" + "".join(f"* **{name}**: {text}\n" for name, text in facts)
+
+
+def _needs(rule: Rule) -> str:
+    days = f"; {rule.days} days of them" if rule.days else ""
+    return ", ".join(rule.tables) + days + (f"; by {rule.routes} routes" if rule.routes > 1 else "")
 
 
 def _techniques(rule: Rule) -> str:

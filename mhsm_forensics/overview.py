@@ -148,6 +148,7 @@ def answerable(case: Case, group: str | None = None) -> pd.DataFrame:
     filled = {name for name in schema.CONTEXT if not case.context(name).empty} | (
         {"events"} if len(case.events) else set()
     )
+    filled |= {"second_route"} if len(case.routes) > 1 else set()
     rows = []
     for one in asked:
         tables = one.tables.split()

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from building import SAMPLES
+from building import SAMPLES, events
 from collect_workspace.rows import audit, diagnostics, sample_records
 
 from mhsm_forensics import analyse, detect, ingest, overview, report, terminal
@@ -129,6 +129,12 @@ def test_terminal_json_and_report_say_what_came_twice_and_what_lacks(records, tm
     terminal.show_overview(answer)
     page = report.write(case, tmp_path / "report.html").read_text("utf-8")
 
+    (finding,) = answer.findings[answer.findings["rule_id"] == "route-lacks-records"].to_dict("records")
+    assert (finding["events"], finding["title"][:61]) == (
+        5,
+        "azure_diagnostics lacks 5 records that came by storage on fab",
+    )
+    assert "second_route" not in overview.answerable(case).set_index("id").loc["second-witness", "missing"]
     said = overview.as_json(answer)["routes"]
     assert said["names"] == ["storage", "azure_diagnostics"]
     assert said["copies"] == len(records) - 5
@@ -145,3 +151,39 @@ def test_evidence_by_one_route_says_nothing_of_others(quiet_day):
         "copies": 0,
         "lacking": [],
     }
+
+
+def test_what_a_route_never_delivered_for_an_hsm_is_no_loss_within():
+    at = {"record_id": "r1", "route": "storage", "hsm": "hsm-a"}
+    told = events(
+        {**at, "at": "2026-01-05 10:00"}, {**at, "record_id": "r2", "hsm": "hsm-b", "at": "2026-01-05 10:30"},
+        {**at, "record_id": "r3", "at": "2026-01-05 11:00"},
+        *({**at, "record_id": name, "route": "event_hub", "at": f"2026-01-05 {clock}"}
+          for name, clock in (("r1", "10:00"), ("r3", "11:00"))),
+    )  # fmt: skip
+
+    (row,) = analyse.reconcile(told).to_dict("records")
+
+    assert (row["hsm"], row["lacking"], row["lacking_within"]) == ("hsm-b", 1, 0)
+
+
+def test_losses_are_told_graver_where_an_act_is_lost_and_not_where_it_may_still_come():
+    def lost(clock, **row):
+        records = [{"record_id": f"r{n}", "at": f"2026-01-05 10:{n:02d}"} for n in range(0, 60, 5)]
+        both = [one | {"route": route} for one in records for route in ("storage", "azkv_audit_logs")]
+        return detect.run(events(*both, {"record_id": "x", "route": "storage", "at": f"2026-01-05 {clock}", **row}))
+
+    def told(found):
+        rows = found[found["rule_id"] == "route-lacks-records"]
+        return list(zip(rows["severity"], rows["event_ids"].map(len), strict=True))
+
+    assert told(lost("10:11")) == [("low", 1)]
+    assert told(lost("10:11", operation="KeyPurge", http_status=204, key_name="k")) == [("medium", 1)]
+    assert told(lost("10:52")) == []
+
+
+def test_with_one_route_the_comparison_is_not_testable(quiet_day):
+    looked = detect.looked_for(quiet_day, detect.run(quiet_day)).set_index("rule_id")
+
+    assert looked.loc["route-lacks-records", "testable"] == "not testable here"
+    assert "one route" in looked.loc["route-lacks-records", "reason"]

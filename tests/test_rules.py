@@ -59,6 +59,12 @@ BACKUP = {"operation": "BackupCreate", "http_status": 202}
 FIREWALL = "Client address (198.51.100.9) is not authorized and caller is not a trusted service"
 REFUSED = {"http_status": 403, "caller_ip": NEW, "result_description": FIREWALL}
 PURGE = {"operation": "KeyPurge", "http_status": 204}
+BOTH = [
+    {"at": f"2026-01-16 03:{minute}", "record_id": f"r{minute}", "route": route}
+    for minute in ("00", "20", "40")
+    for route in ("storage", "azkv_audit_logs")
+]
+LOST = {"at": "2026-01-16 03:10", "record_id": "x", "route": "storage"}
 UPDATE, RELEASE, DELETE, RECOVER = (
     {"operation": f"Key{name}", "key_name": "k"} for name in ("Update", "Release", "Delete", "Recover")
 )
@@ -144,6 +150,7 @@ CASES = [
     Case("contradiction", "medium", [DELETE, *planted({"at": "2026-01-16 03:10", **SIGN})],
          [DELETE, RECOVER, {"at": "2026-01-16 03:10", **SIGN}]),
     Case("operation-never-seen-before", "low", planted({"operation": "KeyGetAttestation"}), [{"operation": "KeyGet"}]),
+    Case("route-lacks-records", "low", [*BOTH, *planted(LOST)], [*BOTH, LOST, {**LOST, "route": "azkv_audit_logs"}]),
     Case("unknown-operation", "low", planted({"operation": "LocalRbacGrant"}), [{"operation": "KeyGet"}]),
 ]  # fmt: skip
 

@@ -111,10 +111,10 @@ def reconcile(events: Any) -> pd.DataFrame:
     -------
     Columns ``hour`` (UTC, start of the hour), ``hsm``, ``route``, ``other_route``, ``records`` (distinct, that *route*
     has in the hour), ``other_records`` (that *other_route* has in the hour), ``lacking`` (records of *route* that
-    *other_route* does not have), ``lacking_within`` (of those, within the time from the first to the last record of
-    *other_route*: the rest may never have been collected), ``first_time``, ``last_time`` (UTC, of what is lacking),
-    ``event_id`` (one of them). One row per hour, HSM and pair of routes that differ, in that order; none where the
-    routes agree. A record is the same by what every route keeps of it (`record_id`), so an empty answer means that
+    *other_route* does not have), ``lacking_within`` (of those, within the time from the first to the last record that
+    *other_route* has of this HSM: the rest may never have been collected), ``first_time``, ``last_time`` (UTC, of what
+    is lacking), ``event_id`` (one of them). One row per hour, HSM and pair of routes that differ, in that order; none where
+    the routes agree. A record is the same by what every route keeps of it (`record_id`), so an empty answer means that
     no route has a record that another lacks, and nothing about records that all of them lack.
 
     Examples

@@ -1,26 +1,24 @@
 -- Records that one route brought and another lacks, per HSM, hour and pair of routes.
--- Of a case, `copies` holds the records that came by another route before.
 WITH told AS (
-  SELECT hsm, route, record_id, t, time, event_id FROM events
-  UNION ALL
-  SELECT hsm, route, record_id, t, time, event_id FROM copies
+  @told
 ), records AS (
-  SELECT coalesce(hsm, '') AS hsm, route, record_id, min(t) AS t, min(time) AS time, min(event_id) AS event_id
+  SELECT hsm, route, record_id, min(t) AS t, min(time) AS time, min(event_id) AS event_id
   FROM told
-  GROUP BY coalesce(hsm, ''), route, record_id
+  GROUP BY hsm, route, record_id
 ), hours AS (
   SELECT hsm, route, CAST(floor(t / 3600e6) AS BIGINT) AS h, count(*) AS records
   FROM records
   GROUP BY hsm, route, CAST(floor(t / 3600e6) AS BIGINT)
 ), routes AS (
-  SELECT route, min(t) AS first_t, max(t) AS last_t FROM records GROUP BY route
-), pairs AS (
-  SELECT a.route, b.route AS other_route, b.first_t, b.last_t FROM routes a JOIN routes b ON b.route <> a.route
+  SELECT DISTINCT route FROM records
+), spans AS (
+  SELECT hsm, route, min(t) AS first_t, max(t) AS last_t FROM records GROUP BY hsm, route
 ), lacking AS (
-  SELECT r.*, CAST(floor(r.t / 3600e6) AS BIGINT) AS h, p.other_route, p.first_t, p.last_t
+  SELECT r.*, CAST(floor(r.t / 3600e6) AS BIGINT) AS h, p.route AS other_route, s.first_t, s.last_t
   FROM records r
-  JOIN pairs p ON p.route = r.route
-  LEFT JOIN records o ON o.route = p.other_route AND o.hsm = r.hsm AND o.record_id = r.record_id
+  JOIN routes p ON p.route <> r.route
+  LEFT JOIN spans s ON s.hsm = r.hsm AND s.route = p.route
+  LEFT JOIN records o ON o.route = p.route AND o.hsm = r.hsm AND o.record_id = r.record_id
   WHERE o.record_id IS NULL
 )
 SELECT
@@ -31,7 +29,7 @@ SELECT
   max(a.records) AS records,
   coalesce(max(b.records), 0) AS other_records,
   count(*) AS lacking,
-  -- outside of the time of the other route's records, it may simply not have been collected
+  -- outside of the time of the other route's records of that HSM, it may simply not have been collected
   count(CASE WHEN l.t BETWEEN l.first_t AND l.last_t THEN 1 END) AS lacking_within,
   min(l.time) AS first_time,
   max(l.time) AS last_time,

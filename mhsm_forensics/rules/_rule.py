@@ -49,6 +49,7 @@ class Rule:
     classes: tuple[str, ...] = ()  # classes it rests on, whatever the names
     tables: tuple[str, ...] = ("events",)  # tables of the case without which it can't find anything
     column: str = ""  # of its last table: where no record fills it, that nothing was found says nothing
+    routes: int = 1  # by which its events must have come before there is anything to compare
     days: int = 0  # of events that it needs before it knows what is usual
     gravity: int = 5  # of equally severe findings, those of the smallest number come first
     reference: str

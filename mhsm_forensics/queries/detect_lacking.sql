@@ -1,0 +1,20 @@
+-- Events that another route lacks though it was delivering for that HSM. Of its last quarter of an hour some may still come.
+WITH told AS (
+  @told
+), spans AS (
+  SELECT hsm, route, min(t) AS first_t, max(t) - 900e6 AS last_t FROM told GROUP BY hsm, route
+), judged AS (
+  SELECT
+    *,
+    coalesce(hsm, '') AS hsm_name,
+    @control
+  FROM events
+)
+SELECT
+  s.route AS other_route, e.event_id, e.time, e.hsm, e.operation, e.operation_class, e.operation_status, e.effect, e.outcome,
+  e.principal, e.object_id, e.caller_ip, e.client, e.key_name, e.route, e.control
+FROM judged e
+JOIN spans s ON s.hsm = e.hsm_name AND s.route <> e.route AND e.t BETWEEN s.first_t AND s.last_t
+LEFT JOIN told o ON o.hsm = e.hsm_name AND o.record_id = e.record_id AND o.route = s.route
+WHERE o.record_id IS NULL
+ORDER BY e.t, e.event_id, s.route
