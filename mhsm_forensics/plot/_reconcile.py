@@ -40,10 +40,15 @@ def reconcile(frame: pd.DataFrame, *, theme: ThemeName = "light", zone: str | No
         annotations=[*axis_names(look, zone), *panel_names(kept, look)],
         **panel_axes(len(kept), look),
         **time_axes(
-            float(rows["x"].min()), float(rows["x"].max()) + HOUR, look, zone=zone,
+            *_span(rows["x"]), look, zone=zone,
             foot="y" if len(kept) == 1 else f"y{len(kept)}",
         ),
     )  # fmt: skip
+
+
+def _span(hours: "pd.Series[float]") -> tuple[float, float]:
+    """From the first hour to the end of the last; half a day more on either side, or a lost hour would look like all there is."""
+    return float(hours.min()) - 12 * HOUR, float(hours.max()) + 13 * HOUR
 
 
 def _bars(rows: pd.DataFrame, index: int, theme: Theme) -> list[Json]:
