@@ -28,7 +28,6 @@ _LOOKED_FOR: Final = pa.schema(
     + [(name, pa.timestamp("us")) for name in ("first_time", "last_time")]
 )
 _NO_SOURCE: Final = "rest-surface"  # the route is documented, its name in the log is not
-_ROUTES: Final = "SELECT DISTINCT route FROM events"
 _ANY: Final = {True: "any", False: "none of the HSM's own"}
 _OPERATION_ID: Final = r"[^\s/]+(?:/[^\s/]+)+"  # Microsoft.Insights/diagnosticSettings/delete
 _LISTS: Final = ("role_assignments",)
@@ -155,7 +154,7 @@ def _not_testable(rule: Rule, asked: pd.DataFrame, held: dict[str, int]) -> str 
 def _unsaid(rule: Rule, events: Any) -> str | None:
     """Why a rule could find nothing where its table has records: an export may leave a column out, a second way be missing."""
     case = case_of(events)
-    if rule.routes > 1 and len(case.routes if case else engine.run(events, _ROUTES)) < rule.routes:
+    if rule.routes > 1 and len(case.routes if case else engine.query(events, "detect_routes")) < rule.routes:
         return "the events came by one route alone, and there is nothing to compare them with"
     if not rule.column or case is None or case.context(rule.tables[-1])[rule.column].notna().any():
         return None

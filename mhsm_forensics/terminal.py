@@ -11,7 +11,7 @@ from rich.text import Text
 
 from . import known
 from .case import FATES
-from .text import plural, spell, visible
+from .text import TITLE, plural, spell, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,4 +151,4 @@ def _time(moment: Any) -> str:
 
 
 def _text(text: str) -> Text:
-    return Text(visible(text, limit=400))
+    return Text(visible(text, limit=TITLE))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import pandas as pd
 
 # Printable to Python, yet nothing to the eye: fillers, blank braille, joiners, variation selectors.
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+
+TITLE: Final = 600  # characters of a finding's title: every name in it is cut by itself
 
 
 def visible(text: object, *, limit: int | None = None) -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from ..text import spell, visible
+from ..text import TITLE, spell, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -207,6 +207,11 @@ class Writer:
             return ""
         return visible(self.labels.of(name, value), limit=_LONGEST)
 
+    def named(self, name: str, value: Any, *, limit: int = _LONGEST) -> str:
+        """Write a value inside a sentence, with its label behind it."""
+        text, label = visible(value, limit=limit), self.label(name, value)
+        return f"{text} ({label})" if label and label != text else text
+
     def time(self, moment: Any) -> Cell:
         """Write a time in UTC, and in the second zone below."""
         return Cell(iso(moment), self.local(moment))
@@ -304,7 +309,7 @@ def _number(value: Any) -> str:
 
 _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
     "text": lambda value: visible(value, limit=_LONGEST),
-    "title": lambda value: visible(value, limit=300),
+    "title": lambda value: visible(value, limit=TITLE),
     "whole": visible,
     "code": lambda value: visible(value, limit=_LONGEST),
     "number": _number,

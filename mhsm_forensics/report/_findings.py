@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ..text import spell, visible
+from ..text import TITLE, spell, visible
 from ._document import Card, Cell, Col, Pairs, Table, Writer, listed
 from ._gather import GRAVE
 
@@ -75,7 +75,7 @@ def _card(finding: dict[Any, Any], rows: pd.DataFrame, writer: Writer) -> Card:
     return Card(
         finding_id=str(finding["finding_id"]),
         rule_id=str(finding["rule_id"]),
-        title=visible(finding["title"], limit=300),
+        title=visible(finding["title"], limit=TITLE),
         severity=str(finding["severity"]),
         confidence=str(finding["confidence"]),
         facts=_facts(finding, writer),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from ..text import plural, visible
+from ..text import TITLE, plural, visible
 from ._document import Answer, Answers, Sentence, Writer
 from ._gather import GRAVE
 
@@ -46,8 +46,8 @@ def summary(found: Gathered, writer: Writer) -> Answers:
         (
             Answer("What happened", _statements(found, "title")),
             Answer("Since when", _since_when(found, writer)),
-            Answer("Who", _values(found, "principal", "object_id", noun="identity")),
-            Answer("From where", _values(found, "caller_ip", noun="address")),
+            Answer("Who", _values(found, writer, "principal", "object_id", noun="identity")),
+            Answer("From where", _values(found, writer, "caller_ip", noun="address")),
             Answer("Which keys", _keys(found)),
             *_roots(found, writer),
             Answer("What to do first", _statements(found, "next_step", most=4)),
@@ -61,7 +61,7 @@ def _statements(found: Gathered, column: str, *, most: int = _MOST) -> tuple[Sen
     for text, finding_id, confidence in zip(*_columns(found, column), strict=True):
         if pd.notna(text):
             named.setdefault(str(text), []).append((finding_id, confidence))
-    sentences = [Sentence(_full_stop(visible(text, limit=400)), tuple(refs)) for text, refs in named.items()]
+    sentences = [Sentence(_full_stop(visible(text, limit=TITLE)), tuple(refs)) for text, refs in named.items()]
     return tuple(_cut(sentences, most, "statement"))
 
 
@@ -78,7 +78,9 @@ def _since_when(found: Gathered, writer: Writer) -> tuple[Sentence, ...]:
     return tuple(sentences)
 
 
-def _values(found: Gathered, column: str, detail: str | None = None, *, noun: str) -> tuple[Sentence, ...]:
+def _values(
+    found: Gathered, writer: Writer, column: str, detail: str | None = None, *, noun: str
+) -> tuple[Sentence, ...]:
     """Sentence per distinct value of a column, with the findings that name it."""
     refs: dict[str, list[tuple[str, str]]] = {}
     details: dict[str, str] = {}
@@ -86,10 +88,9 @@ def _values(found: Gathered, column: str, detail: str | None = None, *, noun: st
     for value, more, finding_id, confidence in zip(found.grave[column], extra, *_columns(found), strict=True):
         if pd.notna(value):
             refs.setdefault(str(value), []).append((finding_id, confidence))
-            details[str(value)] = (
-                "" if detail is None or pd.isna(more) else f", {detail.replace('_', ' ')} {visible(more)}"
-            )
-    sentences = [Sentence(f"{visible(v, limit=120)}{details[v]}.", tuple(named)) for v, named in refs.items()]
+            told = detail is None or pd.isna(more) or more == value
+            details[str(value)] = "" if told else f", {str(detail).replace('_', ' ')} {visible(more)}"
+    sentences = [Sentence(f"{writer.named(column, v)}{details[v]}.", tuple(named)) for v, named in refs.items()]
     return tuple(_cut(sentences, _MOST, noun)) or (Sentence("The findings name none."),)
 
 
@@ -142,7 +143,7 @@ def _absent(found: Gathered, usual: int) -> tuple[tuple[Sentence, ...], str]:
 
 
 def _act(act: pd.Series[Any], writer: Writer) -> str:
-    who = visible(act["principal"], limit=80) or "a caller without identity"
+    who = writer.named("principal", act["principal"], limit=80) or "a caller without identity"
     times = "" if act["events"] == 1 else f" {int(act['events']):,} times from"
     on = visible(act["hsm"], limit=60)
     what = f"{visible(act['operation'], limit=80)} ({act['outcome']})"

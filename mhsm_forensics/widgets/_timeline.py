@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anywidget
 import numpy as np
-import pandas as pd
 import traitlets
 
 from .. import analyse, export, ingest, known
@@ -20,16 +19,18 @@ from ..text import plural, spell, visible
 from . import _panel as panel
 from . import _timeline_static as static
 from . import _timeline_words as words
+from ._timeline_bands import Bands
 from ._timeline_points import OUTCOMES, Points
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
+
     from ..case import Case
 
 _HERE = Path(__file__).parent
 _WIDTH: Final = 900  # pixels, until the browser has said how many there are
-_SESSIONS: Final = 2_000  # at most sent; the longest ones
 _STEPS: Final = ("principal", "key_name", "correlation_id")
 
 
@@ -86,14 +87,12 @@ class Timeline(anywidget.AnyWidget):
     said = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, case: Case, *, by: str = "principal", intervals: pd.DataFrame | None = None) -> None:
-        self._case, self._intervals, self._width = case, intervals, _WIDTH
+        self._case, self._width = case, _WIDTH
         self._labels = known.labels(case)
         self._request: int | None = None
         self._points: Points | None = None
         self._scope: Scope | None = None
-        self._gaps: pd.DataFrame | None = None
-        self._sessions: pd.DataFrame | None = None
-        self._restores: pd.DataFrame | None = None
+        self._bands = Bands(intervals)
         super().__init__(by=by)
         self.reload()
         self.observe(lambda _: self._lay_out(), "by")
@@ -132,10 +131,9 @@ class Timeline(anywidget.AnyWidget):
         before, self._scope = self._scope, self._case.scope
         self._lay_out()
         if before is None or before.hsms != self._scope.hsms:
-            self._gaps = self._sessions = None
-            self._searching = Thread(
-                target=self._find_bands, args=(self._scope.hsms,), name="timeline bands", daemon=True
-            )
+            self._bands = Bands(self._bands.given)
+            asked = (self._bands, self._scope.hsms)
+            self._searching = Thread(target=self._find_bands, args=asked, name="timeline bands", daemon=True)
             self._searching.start()
 
     def look_at_selection(self) -> None:
@@ -236,45 +234,21 @@ class Timeline(anywidget.AnyWidget):
         self.show(first, end)
         self._send_bands()
 
-    def _find_bands(self, hsms: tuple[str, ...]) -> None:
+    def _find_bands(self, found: Bands, hsms: tuple[str, ...]) -> None:
         """Ask for silences, then for sessions, while the timeline can be used.
 
         Of whole HSMs: where a scope leaves out what others did, the log was not silent.
         """
-        events = self._case.events.of(Scope(hsms=hsms))
         try:
-            asked = (("_gaps", analyse.gaps), ("_restores", analyse.restores), ("_sessions", analyse.sessions))
-            for name, ask in asked:
-                found = ask(events)
-                if hsms != self._held_scope.hsms:  # others are looked at by now
+            for _ in found.ask(self._case.events.of(Scope(hsms=hsms))):
+                if found is not self._bands:  # others are looked at by now
                     return
-                setattr(self, name, found)
                 self._send_bands()
         except ForensicsError as problem:
             self.said = f"No silences and sessions: {problem}"
 
     def _send_bands(self) -> None:
-        origin = self._origin
-        gaps = self._gaps if self._gaps is not None else pd.DataFrame({"start": [], "end": [], "hsm": []})
-        rows = zip(_micros(gaps["start"]), _micros(gaps["end"]), gaps["hsm"].fillna(""), strict=True)
-        silent = [[a - origin, b - origin, words.silence(a, b, hsms)] for a, b, hsms in words.joined(rows)]
-        shaded = [
-            [a - origin, b - origin, visible(label, limit=60)]
-            for given in (self._intervals, self._restores)
-            if given is not None
-            for a, b, label in zip(_micros(given["start"]), _micros(given["end"]), given["label"], strict=True)
-        ]
-        self.bands = {"gaps": silent, "intervals": shaded, **self._stretches(origin)}
-
-    def _stretches(self, origin: int) -> dict[str, Any]:
-        """Sessions of the lanes that are shown, the longest where there are too many."""
-        if self._sessions is None or self.by not in {"principal", "caller_ip"}:
-            return {"sessions": [], "sessions_of": 0}
-        place = {lane.name: n for n, lane in enumerate(self._held.lanes) if not lane.summed}
-        own = [place.get(name if isinstance(name, str) else None, -1) for name in self._sessions[self.by]]
-        rows = self._sessions.assign(lane=own).query("lane >= 0").nlargest(_SESSIONS, "seconds")
-        spans = zip(rows["lane"], _micros(rows["start"]), _micros(rows["end"]), strict=True)
-        return {"sessions": [[n, a - origin, b - origin] for n, a, b in spans], "sessions_of": len(self._sessions)}
+        self.bands = self._bands.since(self._origin, self._held.lanes, self.by)
 
     def _hear(self, _: Any, content: dict[str, Any], __: Any) -> None:
         """Do what the browser asks for; what goes wrong is said in the widget."""
@@ -367,12 +341,6 @@ def _step(found: dict[str, Any]) -> dict[str, Any]:
 def _colours(theme: str) -> dict[str, str]:
     look = THEMES[theme]
     return {name: getattr(look, name) for name in ("ink", "faint", "rule", "page", "accent", "calm", "low", "gap")}
-
-
-def _micros(times: pd.Series) -> list[int]:
-    """Microseconds since 1970."""
-    found: list[int] = pd.to_datetime(times, utc=True).dt.as_unit("us").astype("int64").to_list()
-    return found
 
 
 def _packed(view: dict[str, Any], origin: int) -> dict[str, Any]:
