@@ -44,18 +44,27 @@ _EVENTS = ("events", "copies")
 # Tables beside the events whose records are accounted as out of scope.
 _ASIDE = {"out_of_scope": schema.EVENTS, **schema.CONTEXT}
 
-# Records that are equal byte for byte have the same record id, so only those that share one (or its hash, which
-# takes half the time to group by) are compared, byte for byte.
-_CANDIDATES = """
+# Records that are equal byte for byte, or that came by two routes, have the same record id. Its hash takes half the time to
+# group by. An event hub and a storage account are given the same bytes; any two other routes write a record differently.
+_SHARED = """
+CREATE TABLE shared AS
 WITH all_records AS ({sources})
-SELECT * FROM all_records
+SELECT *, CASE WHEN route = 'event_hub' THEN 'storage' ELSE coalesce(route, '') END AS spelling
+FROM all_records
 WHERE hash(record_id) IN (SELECT hash(record_id) FROM all_records GROUP BY hash(record_id) HAVING count(*) > 1)
+"""
+# These alone can be equal byte for byte, and are compared.
+_CANDIDATES = """
+SELECT event_id, evidence_id, source_offset, source_length
+FROM shared SEMI JOIN (
+  SELECT record_id, spelling FROM shared GROUP BY record_id, spelling HAVING count(*) > 1
+) USING (record_id, spelling)
 ORDER BY evidence_id, source_offset
 """
 _SEEN_AGAIN = """
 WITH ranked AS (
-  SELECT c.*, row_number() OVER w AS nth, first_value(event_id) OVER w AS duplicate_of
-  FROM candidates c JOIN digests USING (event_id) JOIN positions USING (evidence_id)
+  SELECT s.*, row_number() OVER w AS nth, first_value(event_id) OVER w AS duplicate_of
+  FROM shared s JOIN digests USING (event_id) JOIN positions USING (evidence_id)
   WINDOW w AS (PARTITION BY digest ORDER BY position, source_line, source_offset)
 )
 SELECT event_id, duplicate_of, evidence_id, source_file, source_line, source_offset, source_length, kind
@@ -65,9 +74,9 @@ FROM ranked WHERE nth > 1
 # has it more often than those before, what is more is an event too.
 _COPIES = """
 WITH told AS (
-  SELECT c.event_id, c.record_id, c.route, p.position, c.source_line, c.source_offset
-  FROM candidates c JOIN positions p USING (evidence_id)
-  WHERE c.kind IN ('events', 'copies') AND c.event_id NOT IN (SELECT event_id FROM again)
+  SELECT s.event_id, s.record_id, s.route, p.position, s.source_line, s.source_offset
+  FROM shared s JOIN positions p USING (evidence_id) ANTI JOIN again USING (event_id)
+  WHERE s.kind IN ('events', 'copies')
 ), numbered AS (
   SELECT *, row_number() OVER (PARTITION BY record_id, route ORDER BY position, source_line, source_offset) AS nth
   FROM told
@@ -94,13 +103,12 @@ def _settle_duplicates(case: Case, staging: Path) -> dict[tuple[str, str], int]:
     with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
         _register_loaded(db, case)
         sources = [_source(db, kind, age, paths) for age, kind, paths in held if paths]
-        candidates = db.sql(_CANDIDATES.format(sources=" UNION ALL ".join(sources))).to_arrow_table() if sources else []
-        if not len(candidates):
+        if not sources or not _share(db, sources):
             return {}
-        _find_again(db, case, candidates, staging / "again.parquet")
+        _find_again(db, case, staging / "again.parquet")
         for path in (path for paths in new.values() for path in paths):
             _set_apart(db, path, "again")
-        _register_copies(db)
+        db.execute(f"CREATE TABLE copies AS {_COPIES}")
         for path in (path for path in new["events"] if path.exists()):
             _set_apart(db, path, "copies", path.with_name(path.name.replace("events", "copies", 1)))
         found = db.execute("SELECT evidence_id, kind, count(*) FROM again GROUP BY ALL").fetchall()
@@ -122,26 +130,28 @@ def _register_loaded(db: duckdb.DuckDBPyConnection, case: Case) -> None:
     db.register("loaded", pa.table({"evidence_id": pa.array(ids, pa.string())}))
 
 
-def _find_again(db: duckdb.DuckDBPyConnection, case: Case, candidates: pa.Table, target: Path) -> None:
+def _share(db: duckdb.DuckDBPyConnection, sources: list[str]) -> int:
+    """Make the table `shared`, of records whose id another one has; returns how many there are."""
+    db.execute(_SHARED.format(sources=" UNION ALL ".join(sources)))
+    ((count,),) = db.execute("SELECT count(*) FROM shared").fetchall()
+    return int(count)
+
+
+def _find_again(db: duckdb.DuckDBPyConnection, case: Case, target: Path) -> None:
     """Compare the bytes of records that may be equal, and make the view `again` of those that came before."""
     evidence = {entry.evidence_id: entry for entry in case.manifest.evidence}
-    digests: list[bytes] = []
-    for evidence_id, rows in groupby(candidates.to_pylist(), key=itemgetter("evidence_id")):
+    candidates, digests = db.sql(_CANDIDATES).to_arrow_table(), []
+    rows = (row for batch in candidates.to_batches(max_chunksize=1 << 14) for row in batch.to_pylist())
+    for evidence_id, part in groupby(rows, key=itemgetter("evidence_id")):
         entry = evidence[evidence_id]
-        places = [(row["source_offset"], row["source_length"]) for row in rows]
+        places = [(row["source_offset"], row["source_length"]) for row in part]
         found = slices(case.evidence_path(entry), entry.member, places)
         digests += [hashlib.sha256(data).digest() for data in found]
-    db.register("candidates", candidates)
     db.register("digests", pa.table({"event_id": candidates["event_id"], "digest": pa.array(digests, pa.binary())}))
     ids = [entry.evidence_id for entry in case.manifest.evidence]
-    db.register("positions", pa.table({"evidence_id": ids, "position": range(len(ids))}))
+    db.register("positions", pa.table({"evidence_id": pa.array(ids, pa.string()), "position": range(len(ids))}))
     engine.copy(db, _SEEN_AGAIN, target)
     db.read_parquet(str(target)).create_view("again")
-
-
-def _register_copies(db: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `copies`: records that an earlier one tells by another route."""
-    db.execute(f"CREATE TABLE copies AS {_COPIES}")
 
 
 def _set_apart(db: duckdb.DuckDBPyConnection, path: Path, listed: str, target: Path | None = None) -> None:
