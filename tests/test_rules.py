@@ -292,6 +292,41 @@ def test_a_restore_says_whom_it_stopped_and_what_it_may_undo():
     assert title.endswith("; 1 removal of rights before it may be undone; 1 request of others failed in the hour after")
 
 
+def rotating(operation: str, count: int, **row: Any) -> list[Row]:
+    """Each request about another key, and from another address."""
+    return minutes(
+        *({**one, "caller_ip": f"198.51.100.{n}"} for n, one in enumerate(of_keys(operation, count, **row), 1))
+    )
+
+
+@pytest.mark.parametrize(("operation", "status", "rule", "severity"), [
+    ("KeyBackup", 200, "key-backup-many", "high"),
+    ("KeyPurge", 204, "keys-purged", "critical"),
+    ("KeyGet", 200, "enumeration", "medium"),
+    ("KeyDelete", 403, "denied-burst", "medium"),
+])  # fmt: skip
+def test_a_new_address_for_every_request_hides_nothing_and_makes_no_heap(operation, status, rule, severity):
+    rows = rotating(operation, 12, http_status=status)
+    one = minutes(*({**row, "caller_ip": NEW} for row in rows))
+
+    found, plain = (detect.run(events(*days(10), *told)) for told in (rows, one))
+
+    (finding,) = found[found["rule_id"] == rule].to_dict("records")
+    assert (finding["severity"], finding["events"], len(found) <= len(plain) + 1) == (severity, 12, True)
+    assert "and 11 other addresses" in finding["title"]
+    assert finding["severity"] == plain.set_index("rule_id").loc[rule, "severity"]
+
+
+def test_two_people_behind_one_identity_stay_apart_and_so_do_callers_without_any():
+    own, other = ([{**row, "caller_ip": ip} for row in of_keys("KeyBackup", 3)] for ip in (USUAL, NEW))
+    nobody = [{**row, "principal": None} for row in rotating("KeyDelete", 4, http_status=403)]
+
+    found = detect.run(events(*days(10), *minutes(*own, *other), *nobody))
+
+    assert sorted(found.loc[found["rule_id"] == "key-backup-many", "events"]) == [3, 3]
+    assert set(found.loc[found["principal"].isna(), "events"]) == {1}
+
+
 def test_every_rule_over_events_is_proved_here():
     over_events = {rule.id for rule in RULES if rule.tables == ("events",)}
 

@@ -1,5 +1,5 @@
 -- Addresses and clients that a principal took up after it had worked without them on :days days or more.
--- Whoever takes up a new one every few days is no news.
+-- Whoever takes up a new one every few days is no news; but many on one day are, each of them.
 WITH judged AS (
   SELECT
     *,
@@ -18,7 +18,12 @@ WITH judged AS (
   WHERE client IS NOT NULL
   GROUP BY client, principal, coalesce(object_id, '')
 ), numbered AS (
-  SELECT *, row_number() OVER (PARTITION BY kind, principal, oid ORDER BY first_t, place) - 1 AS earlier_places FROM places
+  SELECT
+    *,
+    count(*) OVER (
+      PARTITION BY kind, principal, oid ORDER BY first_t RANGE BETWEEN UNBOUNDED PRECEDING AND 86400000000 PRECEDING
+    ) AS earlier_places
+  FROM places
 ), days AS (
   SELECT principal, coalesce(object_id, '') AS oid, day, min(t) AS first_t
   FROM judged

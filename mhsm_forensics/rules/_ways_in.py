@@ -20,29 +20,33 @@ _AT_ONCE: Final = 600  # seconds
 _USUAL_DAYS: Final = 5
 _SILENT_DAYS: Final = 14
 _LOGGED_DAYS: Final = 10  # of a silence, on which its HSMs logged: two weeks of work
+_WHERE: Final = ("principal", "object_id", "caller_ip")
+_EVER: Final = pd.Timedelta(days=36_500)
 _MIRID: Final = "managed_identity"
 
 
 def _machines(found: Material) -> Iterator[Hit]:
     news = found.places[(found.places["kind"] == "caller_ip") & (found.places["principal_type"] == _MIRID)]
-    for _, rows in found.flagged(news).groupby(["principal", "object_id", "caller_ip"], dropna=False, sort=False):
+    for rows in stretches(found.flagged(news), by=_WHERE, pause=_EVER):
         did = f"{times(len(rows), 'request')}, {_denied(rows):,} denied"
         outside = bool((rows["ip_scope"] == "public").fillna(value=False).any())
-        what = f"Managed identity at a new {'public ' if outside else ''}address: {did}"
+        kind, count = "public " if outside else "", rows["caller_ip"].nunique()
+        what = f"Managed identity at {f'a new {kind}address' if count == 1 else f'{count} new {kind}addresses'}: {did}"
         said = title(what, rows.assign(new_client=False))
         yield Hit(said, raised("low", outside, bool(rows["control"].any())), "medium", rows)
 
 
 def _new_addresses(found: Material) -> Iterator[Hit]:
     news = found.untold(found.places[found.places["kind"] == "caller_ip"], "managed-identity-elsewhere")
-    for _, rows in found.flagged(news).groupby(["principal", "object_id", "caller_ip"], dropna=False, sort=False):
+    for rows in stretches(found.flagged(news), by=_WHERE, pause=_EVER):
         privileged, acts = rows["privileged"].iloc[0] == 1, int(rows["control"].sum())
         if not privileged and not (rows["effect"] == "use").any():
             continue
         did = f"{times(len(rows), 'request')}, {acts:,} of them control operations, {_denied(rows):,} denied"
         earlier = f"{times(rows['earlier_days'].iloc[0], 'day')} with {rows['earlier_places'].iloc[0]:,} other"
         rows = rows.assign(new_client=False)
-        what = f"New address after {earlier}: {did}"
+        count = rows["caller_ip"].nunique()
+        what = f"{'New address' if count == 1 else f'{count} new addresses'} after {earlier}: {did}"
         yield Hit(title(what, rows), raised("low", privileged, acts > 0), "medium", rows)
 
 

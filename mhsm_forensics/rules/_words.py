@@ -3,30 +3,54 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from ..text import plural, visible
 from ._rule import SEVERITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
 
 _STRETCH: Final = pd.Timedelta(hours=2)  # a pause that long parts two findings
 _NAMED: Final = 6
+_FEW_ADDRESSES: Final = 3
 
 
 def stretches(rows: pd.DataFrame, *, by: tuple[str, ...] = ("hsm", "principal", "object_id", "caller_ip"),
               pause: pd.Timedelta = _STRETCH) -> Iterator[pd.DataFrame]:  # fmt: skip
-    """Yield what belongs together: the same HSM, principal and address, without a long pause."""
+    """Yield what belongs together: the same HSM, principal and address, without a long pause.
+
+    A principal that goes through many addresses in a run is one: it hides behind gateways, or is behind them.
+    """
+    if {"principal", "caller_ip"} <= set(by):
+        rows = rows.assign(_way=_ways(rows, [name for name in by if name != "caller_ip"], pause))
+        by = tuple("_way" if name == "caller_ip" else name for name in by)
+    ordered, run = _in_runs(rows, by, pause)
+    ordered = ordered.drop(columns="_way", errors="ignore")
+    for start, end in pairwise([*np.flatnonzero(np.diff(run, prepend=-1)), len(ordered)]):
+        yield ordered.iloc[start:end]
+
+
+def _ways(rows: pd.DataFrame, by: Sequence[str], pause: pd.Timedelta) -> pd.Series[Any]:
+    """Address of each row, or the number of the run where a principal goes through many; nobody is a principal."""
+    ordered, run = _in_runs(rows.reset_index(drop=True), by, pause)
+    many = ordered["caller_ip"].groupby(run).transform("nunique") > _FEW_ADDRESSES
+    ways = ordered["caller_ip"].astype(object).where(~many | ordered["principal"].isna(), run)
+    return ways.sort_index().set_axis(rows.index)
+
+
+def _in_runs(rows: pd.DataFrame, by: Sequence[str], pause: pd.Timedelta) -> tuple[pd.DataFrame, npt.NDArray[np.int64]]:
+    """Rows in the order of runs, and the number of the run of each."""
     # Sorted and parted once for all groups: a sort for each takes minutes where thousands of addresses take turns.
     ordered = rows.assign(_group=rows.groupby(list(by), dropna=False, sort=False).ngroup())
     ordered = ordered.sort_values(["_group", "time", "event_id"])
     group, time = ordered.pop("_group"), ordered["time"]
-    begins = ((group != group.shift()) | (time.diff() > pause)).to_numpy().nonzero()[0]
-    for start, end in pairwise([*begins, len(ordered)]):
-        yield ordered.iloc[start:end]
+    return ordered, ((group != group.shift()) | (time.diff() > pause)).to_numpy().cumsum()
 
 
 def joined(*parts: pd.DataFrame) -> pd.DataFrame:
