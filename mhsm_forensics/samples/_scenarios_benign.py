@@ -128,6 +128,17 @@ def abroad(plot: Plot) -> Told:
     return Told([], change=lambda acts: _from(plot, acts, MATEO, moment, away))
 
 
+def on_the_train(plot: Plot) -> Told:
+    """An administrator reads logs and keys from a train: the phone's gateway changes every few minutes."""
+    start, acts = plot.office(), []
+    for number, operation in enumerate(
+        ("KeyList", "KeyGet", "KeyGet", "KeyListVersions", "KeyGet", "KeyRotationPolicyGet") * 2
+    ):
+        phone = replace(MATEO, address=f"203.0.113.{210 + number}")
+        acts.append(Act(after(start, 240 * number), PROD, phone, operation, "payments-kek-01"))
+    return Told(acts)
+
+
 def new_administrator(plot: Plot) -> Told:
     """A new administrator looks around, and gives a service its role."""
     start, scope = plot.office(), "/keys/hr-records-kek"
@@ -213,7 +224,7 @@ BENIGN: dict[str, tuple[tuple[str, ...], Callable[[Plot], Told]]] = {
     for name, tell in {
         "quiet": quiet, "migration": migration, "rotation_day": rotation_day, "deployment": deployment,
         "new_service": new_service, "penetration_test": penetration_test, "recovery_exercise": recovery_exercise,
-        "abroad": abroad, "new_administrator": new_administrator, "release_week": release_week,
+        "abroad": abroad, "on_the_train": on_the_train, "new_administrator": new_administrator, "release_week": release_week,
         "retired_key": retired_key, "retagged": retagged, "upgraded_clients": upgraded_clients,
         "broken_pipeline": broken_pipeline, "audit": audit, "busy_month_end": busy_month_end,
         "nightly_maintenance": nightly_maintenance, "two_quiet": quiet,

@@ -200,6 +200,20 @@ def stolen_identity(plot: Plot) -> Told:
     return Told(core(looks + _run(plot, after(start, 200), STOLEN_IDENTITY, "KeyUnwrap", ["payments-kek-01"] * 6)))
 
 
+def many_gateways(plot: Plot) -> Told:
+    """Keys are looked for and leave as blobs, each request from another gateway."""
+    keys = _some(plot.dice, PROD_KEYS, 5, 12)
+    looks = _run(plot, plot.night(), THIEF, "KeyGet", keys)
+    taken = _run(plot, after(looks[-1].time, 120), THIEF, "KeyBackup", keys)
+    return Told(_through_gateways(lead(looks) + core(taken)))
+
+
+def _through_gateways(acts: list[Act]) -> list[Act]:
+    return [
+        replace(act, actor=replace(act.actor, address=f"198.51.100.{210 + number}")) for number, act in enumerate(acts)
+    ]
+
+
 def ekm_redirect(plot: Plot) -> Told:
     """The connection to the external key manager is pointed elsewhere."""
     start = plot.night()
@@ -216,8 +230,9 @@ def mixed(plot: Plot) -> Told:
     return Told(lead([*looks, given, *taken]) + core([domain]))
 
 
-# A few calls of a service from its own machine are what it does all day: no log tells the thief from the service.
-OUTSIDE_ONLY = frozenset({"mass_unwrap", "signing_oracle", "stolen_identity"})
+# A few calls of a service from its own machine are what it does all day: no log tells the thief from the service; and many
+# gateways are no machine of the victim's.
+OUTSIDE_ONLY = frozenset({"mass_unwrap", "signing_oracle", "stolen_identity", "many_gateways"})
 
 
 def from_inside(told: Told) -> Told:
@@ -248,6 +263,7 @@ INCIDENTS: dict[str, tuple[tuple[str, ...], Callable[[Plot], Told]]] = {
     "arm_trust": (("T1685",), arm_trust),
     "recon": (("T1580", "T1526"), recon),
     "stolen_identity": (("T1078.004", "T1550.001"), stolen_identity),
+    "many_gateways": (("T1555.006", "T1090.003"), many_gateways),
     "ekm_redirect": (("T1557",), ekm_redirect),
     "mixed": (("T1552.004", "T1098.003", "T1555.006"), mixed),
 }
