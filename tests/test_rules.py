@@ -317,6 +317,15 @@ def test_a_new_address_for_every_request_hides_nothing_and_makes_no_heap(operati
     assert finding["severity"] == plain.set_index("rule_id").loc[rule, "severity"]
 
 
+def test_an_address_taken_up_every_few_weeks_is_a_finding_each():
+    moves = [row for n in range(5) for row in days(25, str(pd.Timestamp("2026-01-05") + pd.Timedelta(days=25 * n))[:10],
+             operation="KeyDelete", key_name="k", caller_ip=f"198.51.100.{n + 1}")]  # fmt: skip
+
+    found = detect.run(events(*moves))
+
+    assert found.loc[found["rule_id"] == "first-seen-address", "events"].tolist() == [25] * 4
+
+
 def test_two_people_behind_one_identity_stay_apart_and_so_do_callers_without_any():
     own, other = ([{**row, "caller_ip": ip} for row in of_keys("KeyBackup", 3)] for ip in (USUAL, NEW))
     nobody = [{**row, "principal": None} for row in rotating("KeyDelete", 4, http_status=403)]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..text import spell
 from ._rule import ATTACK, HISTORY_DAYS, Hit, Rule
-from ._words import departs, names, raised, stretches, times, title
+from ._words import departs, names, raised, stretches, times, title, ways
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +21,13 @@ _USUAL_DAYS: Final = 5
 _SILENT_DAYS: Final = 14
 _LOGGED_DAYS: Final = 10  # of a silence, on which its HSMs logged: two weeks of work
 _WHERE: Final = ("principal", "object_id", "caller_ip")
-_EVER: Final = pd.Timedelta(days=36_500)
+_A_DAY: Final = pd.Timedelta(days=1)
 _MIRID: Final = "managed_identity"
 
 
 def _machines(found: Material) -> Iterator[Hit]:
     news = found.places[(found.places["kind"] == "caller_ip") & (found.places["principal_type"] == _MIRID)]
-    for rows in stretches(found.flagged(news), by=_WHERE, pause=_EVER):
+    for rows in _by_arrival(found.flagged(news)):
         did = f"{times(len(rows), 'request')}, {_denied(rows):,} denied"
         outside = bool((rows["ip_scope"] == "public").fillna(value=False).any())
         kind, count = "public " if outside else "", rows["caller_ip"].nunique()
@@ -38,7 +38,7 @@ def _machines(found: Material) -> Iterator[Hit]:
 
 def _new_addresses(found: Material) -> Iterator[Hit]:
     news = found.untold(found.places[found.places["kind"] == "caller_ip"], "managed-identity-elsewhere")
-    for rows in stretches(found.flagged(news), by=_WHERE, pause=_EVER):
+    for rows in _by_arrival(found.flagged(news)):
         privileged, acts = rows["privileged"].iloc[0] == 1, int(rows["control"].sum())
         if not privileged and not (rows["effect"] == "use").any():
             continue
@@ -48,6 +48,14 @@ def _new_addresses(found: Material) -> Iterator[Hit]:
         count = rows["caller_ip"].nunique()
         what = f"{'New address' if count == 1 else f'{count} new addresses'} after {earlier}: {did}"
         yield Hit(title(what, rows), raised("low", privileged, acts > 0), "medium", rows)
+
+
+def _by_arrival(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield what came from each address that a principal took up, or from all of those that it took up in a run."""
+    firsts = rows.sort_values(["time", "event_id"]).drop_duplicates(list(_WHERE))
+    firsts = firsts[list(_WHERE)].assign(_way=ways(firsts, _WHERE[:2], _A_DAY))
+    for _, part in rows.merge(firsts, on=list(_WHERE)).groupby([*_WHERE[:2], "_way"], dropna=False, sort=False):
+        yield part.drop(columns="_way")
 
 
 def _new_clients(found: Material) -> Iterator[Hit]:

@@ -28,7 +28,7 @@ def stretches(rows: pd.DataFrame, *, by: tuple[str, ...] = ("hsm", "principal", 
     A principal that goes through many addresses in a run is one: it hides behind gateways, or is behind them.
     """
     if {"principal", "caller_ip"} <= set(by):
-        rows = rows.assign(_way=_ways(rows, [name for name in by if name != "caller_ip"], pause))
+        rows = rows.assign(_way=ways(rows, [name for name in by if name != "caller_ip"], pause))
         by = tuple("_way" if name == "caller_ip" else name for name in by)
     ordered, run = _in_runs(rows, by, pause)
     ordered = ordered.drop(columns="_way", errors="ignore")
@@ -36,7 +36,7 @@ def stretches(rows: pd.DataFrame, *, by: tuple[str, ...] = ("hsm", "principal", 
         yield ordered.iloc[start:end]
 
 
-def _ways(rows: pd.DataFrame, by: Sequence[str], pause: pd.Timedelta) -> pd.Series[Any]:
+def ways(rows: pd.DataFrame, by: Sequence[str], pause: pd.Timedelta) -> pd.Series[Any]:
     """Address of each row, or the number of the run where a principal goes through many; nobody is a principal."""
     ordered, run = _in_runs(rows.reset_index(drop=True), by, pause)
     many = ordered["caller_ip"].groupby(run).transform("nunique") > _FEW_ADDRESSES
