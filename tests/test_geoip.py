@@ -160,4 +160,5 @@ def test_a_place_is_in_the_report_with_its_database(case, cities):
     page = mf.report.write(case, case.path / "r.html").read_text("utf-8")
 
     assert f'{THIEF}<span class="below">NO, Oslo</span>' in page
-    assert page.count("GeoLite2-City of 20") == 1
+    assert page.count("GeoLite2-City of 20") == 2  # as the source of labels, and among the limits
+    assert "No location was looked up" not in page
