@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 TESTS = Path(__file__).parents[1] / "tests"
-sys.path += [str(TESTS / "collect"), str(TESTS / "collect_workspace")]
+sys.path += [str(TESTS), str(TESTS / "collect"), str(TESTS / "collect_workspace")]
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient

@@ -10,6 +10,7 @@ import pytest
 from building import SAMPLES, events
 
 from mhsm_forensics import analyse, engine, overview, playbook, schema
+from mhsm_forensics.analyse import _profile
 from mhsm_forensics.case import create_case, open_case
 from mhsm_forensics.errors import InputError
 from mhsm_forensics.ingest import add
@@ -207,6 +208,18 @@ def test_each_kind_accounts_for_every_event(incident):
     assert sums[["principal", "caller_ip", "client", "operation"]].tolist() == [total] * 4
     outcomes = found[["success", "accepted", "denied", "failure", "unknown"]].sum(axis=1)
     assert (outcomes == found["events"]).all()
+
+
+@pytest.mark.parametrize("asked", [{"hsm": "hsm-a"}, {"client": "Azure CLI"}, {"key": "k"}, {"operation": "KeyGet"}])
+def test_what_every_event_has_is_answered_from_what_is_known(asked, monkeypatch):
+    told = events({"key_name": "k"}, {"key_name": "k", "principal": "bob", "http_status": 403}, {"key_name": "k"})
+    short = analyse.profile(told, **asked)
+
+    monkeypatch.setattr(_profile, "_is_everything", lambda *_: False)
+
+    for name in ("summary", "met", "denials", "departures"):
+        pd.testing.assert_frame_equal(getattr(short, name), getattr(analyse.profile(told, **asked), name))
+    assert not analyse.profile(events({}, {"hsm": "hsm-b"}), hsm="hsm-a").met["hsm"].eq("hsm-b").any()
 
 
 def test_keys_of_one_name_in_two_hsms_are_two():

@@ -109,7 +109,8 @@ def profile(
     if isinstance(events, Case):
         since, zone = since or events.t0, zone or events.display_zone
     picked = touching(events, **asked)
-    met = _met(entities(picked), entities(events) if known is None else known, since)
+    known = entities(events) if known is None else known
+    met = _met(known if _is_everything(known, asked) else entities(picked), known, since)
     quarters = timed(engine.query(picked, "quarters", since=micros(since)), first_t="first_time")
     return Profile(
         asked={name: value for name, value in asked.items() if value is not None},
@@ -146,6 +147,16 @@ def met(events: Any, **asked: Any) -> pd.DataFrame:
     [['payments', 2], ['anna', 1]]
     """
     return profile(events, **asked).met
+
+
+def _is_everything(known: pd.DataFrame, asked: Mapping[str, str | None]) -> bool:
+    """Whether every event has the value that is asked about, as those of a case of one HSM have: then all is known."""
+    given = [(name, value) for name, value in asked.items() if value is not None]
+    if len(given) != 1:
+        return False
+    ((name, value),) = given
+    own = known.loc[(known["kind"] == name) & (known["value"] == value), "events"]
+    return bool(own.sum() == known.loc[known["kind"] == "operation", "events"].sum())
 
 
 def _met(found: pd.DataFrame, known: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
