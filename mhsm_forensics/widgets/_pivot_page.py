@@ -30,8 +30,8 @@ _STEPS: Final = (900, 3600, 2 * 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)  #
 
 def lists(met: pd.DataFrame, ids: pd.Series[int], labels: Labels, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     """Each kind of value that was met, the busiest and the rarest, and how many there are."""
-    rows = met.assign(id=ids)
-    made = [_list(kind, rows[rows["kind"] == kind], labels) for kind in _LISTED]
+    parts = dict(iter(met.assign(id=ids).groupby("kind", sort=False)))
+    made = [_list(kind, parts.get(kind, met.iloc[:0]), labels) for kind in _LISTED]
     return [one for one in made if one["total"] and not (one["kind"] in asked and one["total"] == 1)]
 
 
