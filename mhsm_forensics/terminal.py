@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _PRINCIPALS = 8
+_RHYTHM = timedelta(days=4)  # an hour is judged by three other days
 
 
 def show_overview(answer: Overview) -> None:
@@ -76,7 +78,11 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
         expected = f"about {row['expected_events']:,.0f} events expected"
         console.print(Text(f"{visible(row['hsm'], limit=40)} {silence} ({expected})", style="yellow"))
     if answer.gaps.empty:
-        console.print("no silence against the HSMs' own rhythm")
+        days = (answer.hsms["last_time"] - answer.hsms["first_time"]).max()
+        judged = len(answer.hsms) and days >= _RHYTHM
+        console.print(
+            "no silence against the HSMs' own rhythm" if judged else "too short a log to tell a silence from a pause"
+        )
     if len(answer.unknown):
         unseen = int((answer.unknown["operation_status"] == "unseen").sum())
         names = plural(len(answer.unknown), "operation name")

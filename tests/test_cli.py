@@ -234,6 +234,13 @@ def test_a_damaged_chain_is_told_in_one_line(quiet_day, tmp_path):
     assert "is no entry" in fails(run("what-happened", tmp_path / "case"))
 
 
+def test_a_day_of_log_is_not_called_free_of_silences(quiet_day):
+    said = run("what-happened", quiet_day.path).stdout
+
+    assert "too short a log to tell a silence from a pause" in said
+    assert "no silence" not in said
+
+
 def test_a_wrong_word_is_usage():
     assert run("frobnicate").returncode == 2
     assert run("findings").returncode == 2
