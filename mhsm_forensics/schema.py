@@ -335,6 +335,17 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
+def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as dicts with None for what is missing: other missing values neither equal nor differ.
+
+    Examples
+    --------
+    >>> to_records(to_pandas(pa.table({"key_name": ["kek1", None], "http_status": [None, 200]})))
+    [{'key_name': 'kek1', 'http_status': None}, {'key_name': None, 'http_status': 200}]
+    """
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")  # type: ignore[return-value]
+
+
 @cache
 def _pandas_types() -> dict[pa.DataType, Any]:
     import pandas as pd

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["COLUMNS", "Table", "events", "page"]
+__all__ = ["COLUMNS", "Table", "count", "events", "page"]
 
 # What a reader wants to see first.
 COLUMNS = (
@@ -27,6 +27,7 @@ COLUMNS = (
 
 _TEXTS = tuple(column.name for column in schema.EVENTS if column.type == "string")
 _NEAR = 5_000  # rows from the start up to which sorting out the first ones is quicker than sorting all
+_BETWEEN = "WHERE (:low IS NULL OR t >= :low) AND (:high IS NULL OR t < :high)"
 # -"a phrase"  -column:value  column:"a phrase"  word
 _WORD = re.compile(r'(-?)(?:([a-z_]+):)?(?:"([^"]*)"|(\S*))')
 
@@ -79,8 +80,8 @@ def events(
 
 def page(
     events: Any, start: int, rows: int, *, columns: Iterable[str] = COLUMNS, between: tuple[int, int] | None = None
-) -> tuple[pd.DataFrame, int]:
-    """Return some rows of events in the order of time, and how many there are.
+) -> pd.DataFrame:
+    """Return some rows of events in the order of time.
 
     Parameters
     ----------
@@ -95,15 +96,18 @@ def page(
 
     Returns
     -------
-    ``event_id`` and *columns*, one row per event; and the count of all.
+    ``event_id`` and *columns*, one row per event.
     """
     names = ", ".join(dict.fromkeys(["event_id", *map(_column, columns)]))
     low, high = between or (None, None)
-    inside = "WHERE (:low IS NULL OR t >= :low) AND (:high IS NULL OR t < :high)"
-    count = run(events, f"SELECT count(*) AS n FROM events {inside}", low=low, high=high)
-    order = "ORDER BY t, event_id LIMIT :rows OFFSET :start"
-    found = run(events, f"SELECT {names} FROM events {inside} {order}", low=low, high=high, rows=rows, start=start)
-    return found, int(count["n"].iloc[0])
+    text = f"SELECT {names} FROM events {_BETWEEN} ORDER BY t, event_id LIMIT :rows OFFSET :start"
+    return run(events, text, low=low, high=high, rows=rows, start=start)
+
+
+def count(events: Any, *, between: tuple[int, int] | None = None) -> int:
+    """Return how many events there are, of all or of a stretch of time as `page` takes it."""
+    low, high = between or (None, None)
+    return int(run(events, f"SELECT count(*) AS n FROM events {_BETWEEN}", low=low, high=high)["n"].iloc[0])
 
 
 class Table:

@@ -172,7 +172,7 @@ def test_what_begins_at_t0_is_new_once_t0_is_set(panel, case):
 
     new = {row["value"] for row in list_of(panel, "caller_ip")["rows"] if row["new"]}
     assert new == set(ATTACKER["addresses"])
-    assert "hour" in {row["kind"] for row in panel.view["departures"]}
+    assert "hour" in {row["kind"] for row in panel.view["departures"]["rows"]}
 
 
 def test_hours_are_told_by_both_clocks(panel):

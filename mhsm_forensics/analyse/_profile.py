@@ -203,18 +203,17 @@ def _week(counts: pd.DataFrame, zone: str) -> pd.DataFrame:
 
 
 def _departures(met: pd.DataFrame, quarters: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
-    values = pd.concat([met[met["kind"].isin(_DEPARTING)], _hours_of_the_day(quarters, since)], ignore_index=True)
-    values = values[values["is_new"] if since else values["after_days"] >= ROUTINE_DAYS]
+    values = [met[met["kind"].isin(_DEPARTING)], _hours_of_the_day(quarters, since)]
+    departing = [each[each["is_new"] if since else each["after_days"] >= ROUTINE_DAYS] for each in values]
     names = ["kind", "value", "hsm", "first_time", "events", "denied", "after_days", "everywhere"]
-    return values[names].sort_values(["first_time", "kind", "value"], ignore_index=True)
+    found = pd.concat([each.reindex(columns=names) for each in departing], ignore_index=True)
+    return found.sort_values(["first_time", "kind", "value"], ignore_index=True)
 
 
 def _hours_of_the_day(quarters: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
     """Hours of the day as values of a kind of their own, with when each was first worked in."""
-    if quarters.empty:
-        return pd.DataFrame()
-    by = quarters.assign(hour=quarters["first_time"].dt.hour).groupby("hour")
-    hours = by.agg(first_time=("first_time", "min"), events=("events", "sum"), denied=("denied", "sum")).reset_index()
+    by = quarters.groupby(quarters["first_time"].dt.hour.rename("hour"))
+    hours = by[["events", "denied"]].sum().assign(first_time=by["first_time"].min()).reset_index()
     return hours.assign(
         kind="hour",
         value=[f"{hour:02d}:00" for hour in hours["hour"]],

@@ -1,5 +1,5 @@
 -- Every value that can be asked about, by its kind: since when, how often, and how it ended. Nulls of a kind that every
--- request has are a value of their own.
+-- request has are a value of their own. Requests that are alike in all of it are counted first, once for all the kinds.
 WITH judged AS (
   SELECT
     principal,
@@ -15,39 +15,66 @@ WITH judged AS (
     time,
     @control
   FROM events
-), grouped AS (
+), alike AS (
   SELECT
-    CASE
-      WHEN grouping(principal) = 0 THEN 'principal'
-      WHEN grouping(object_id) = 0 THEN 'object_id'
-      WHEN grouping(caller_ip) = 0 THEN 'caller_ip'
-      WHEN grouping(token_ip) = 0 THEN 'token_ip'
-      WHEN grouping(token_id) = 0 THEN 'token_id'
-      WHEN grouping(key_name) = 0 THEN 'key'
-      WHEN grouping(hsm) = 0 THEN 'hsm'
-      WHEN grouping(client) = 0 THEN 'client'
-      ELSE 'operation'
-    END AS kind,
-    CASE
-      WHEN grouping(key_name) = 0 THEN key_name
-      ELSE coalesce(principal, object_id, caller_ip, token_ip, token_id, hsm, client, operation)
-    END AS value,
-    CASE WHEN grouping(key_name) = 0 THEN hsm END AS hsm,
+    principal,
+    object_id,
+    caller_ip,
+    token_ip,
+    token_id,
+    hsm,
+    key_name,
+    client,
+    operation,
+    outcome,
     min(time) AS first_time,
     max(time) AS last_time,
     count(*) AS events,
-    count(CASE WHEN outcome = 'success' THEN 1 END) AS success,
-    count(CASE WHEN outcome = 'accepted' THEN 1 END) AS accepted,
-    count(CASE WHEN outcome = 'denied' THEN 1 END) AS denied,
-    count(CASE WHEN outcome = 'failure' THEN 1 END) AS failure,
-    count(CASE WHEN outcome = 'unknown' THEN 1 END) AS unknown,
-    CAST(sum(control) AS BIGINT) AS control_events
+    sum(control) AS control_events
   FROM judged
-  GROUP BY GROUPING SETS (
-    (principal), (object_id), (caller_ip), (token_ip), (token_id), (hsm, key_name), (hsm), (client), (operation)
-  )
+  GROUP BY principal, object_id, caller_ip, token_ip, token_id, hsm, key_name, client, operation, outcome
+), kinds AS (
+  SELECT kind
+  FROM (
+    VALUES ('principal'), ('object_id'), ('caller_ip'), ('token_ip'), ('token_id'), ('key'), ('hsm'), ('client'), ('operation')
+  ) AS every (kind)
+), named AS (
+  SELECT
+    kind,
+    CASE kind
+      WHEN 'principal' THEN principal
+      WHEN 'object_id' THEN object_id
+      WHEN 'caller_ip' THEN caller_ip
+      WHEN 'token_ip' THEN token_ip
+      WHEN 'token_id' THEN token_id
+      WHEN 'key' THEN key_name
+      WHEN 'hsm' THEN hsm
+      WHEN 'client' THEN client
+      ELSE operation
+    END AS value,
+    CASE WHEN kind = 'key' THEN hsm END AS hsm,
+    outcome,
+    first_time,
+    last_time,
+    events,
+    control_events
+  FROM alike
+  CROSS JOIN kinds
 )
-SELECT *
-FROM grouped
+SELECT
+  kind,
+  value,
+  hsm,
+  min(first_time) AS first_time,
+  max(last_time) AS last_time,
+  CAST(sum(events) AS BIGINT) AS events,
+  CAST(sum(CASE WHEN outcome = 'success' THEN events ELSE 0 END) AS BIGINT) AS success,
+  CAST(sum(CASE WHEN outcome = 'accepted' THEN events ELSE 0 END) AS BIGINT) AS accepted,
+  CAST(sum(CASE WHEN outcome = 'denied' THEN events ELSE 0 END) AS BIGINT) AS denied,
+  CAST(sum(CASE WHEN outcome = 'failure' THEN events ELSE 0 END) AS BIGINT) AS failure,
+  CAST(sum(CASE WHEN outcome = 'unknown' THEN events ELSE 0 END) AS BIGINT) AS unknown,
+  CAST(sum(control_events) AS BIGINT) AS control_events
+FROM named
 WHERE value IS NOT NULL OR kind IN ('principal', 'caller_ip', 'client', 'operation')
+GROUP BY kind, value, hsm
 ORDER BY kind, events DESC, value NULLS FIRST, hsm NULLS FIRST

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from .. import operations
+from ..schema import to_records
 from ..text import visible
 from ._rule import DOCS, Hit, Rule
 from ._words import distinct, names, raised, times, title
@@ -28,9 +29,9 @@ def _without_right(found: Material) -> Iterator[Hit]:
         return
     used = found.ask("detect_exercised")
     lists = _lists(found, set(used["hsm_name"]))
-    places = set(map(_place, _unexplained(_rows(used), lists)))
+    places = set(map(_place, _unexplained(to_records(used), lists)))
     acts = found.asked("detect_exercised_by", who=f" {' '.join(sorted({str(place[1]) for place in places}))} ")
-    is_odd = [place in places for place in map(_place, _rows(acts[[*_ABOUT]]))]
+    is_odd = [place in places for place in map(_place, to_records(acts[[*_ABOUT]]))]
     acts = acts[pd.Series(is_odd, acts.index, dtype=bool)]
     for _, rows in acts.groupby("object_id", sort=False):
         yield from _hits(found, rows, [entry for hsm in distinct(rows["hsm_name"]) for entry in lists[hsm]])
@@ -61,7 +62,7 @@ def _doubts(found: Material, rows: pd.DataFrame, entries: list[Row]) -> list[str
     changes = acts[(acts["operation_class"] == "access_control") & acts["hsm"].isin(rows["hsm"])]
     changes = changes[~changes["assignment_id"].isin([entry["assignment_id"] for entry in entries])]
     groups = [entry for entry in entries if entry["principal_type"] == "group"]
-    uses = _rows(rows[[*_ABOUT]].drop_duplicates())
+    uses = to_records(rows[[*_ABOUT]].drop_duplicates())
     by_group = any(_allows(entry, use) for entry in groups for use in uses)
     hidden = bool(rows["key_name"].notna().any()) and not any(_is_of_a_key(entry) for entry in entries)
     said = (
@@ -114,7 +115,7 @@ def _lists(found: Material, hsms: set[str]) -> dict[str, list[Row]]:
 
     What is in a list of nobody knows which HSM is taken to hold on all, so that nothing is told that it may explain.
     """
-    entries = _rows(found.table("role_assignments"))
+    entries = to_records(found.table("role_assignments"))
     entries = [entry for entry in entries if not (entry["scope"] or "").lower().startswith("/subscriptions")]
     about = {path: _hsm_of(path, hsms) for path in {entry["source_file"] for entry in entries}}
     return {
@@ -136,11 +137,6 @@ def _hsm_of(path: str, hsms: set[str]) -> str | None:
         if named := [hsm for hsm in hsms if hsm and hsm in part]:
             return max(named, key=len)
     return None
-
-
-def _rows(frame: pd.DataFrame) -> list[Row]:
-    """Rows with None for what is missing: other missing values neither equal nor differ."""
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
 
 
 def _place(row: Row) -> tuple[str | None, ...]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
-import numpy as np
 import pandas as pd
 import traitlets
 
@@ -16,6 +15,7 @@ from .. import analyse, engine, export, known, search
 from ..analyse import PIVOT_COLUMNS
 from ..case import microseconds
 from ..errors import ForensicsError, InputError
+from ..schema import to_records
 from ..text import plural, visible
 from . import _panel as panel
 from . import _pivot_page as page
@@ -80,6 +80,7 @@ class Pivot(anywidget.AnyWidget):
         self._case = case
         self.profile: analyse.Profile | None = None
         self._events: Any = None
+        self._found = 0
         self._trail = [Stop({}, "", "Everything")]
         super().__init__()
         self._open()
@@ -175,8 +176,7 @@ class Pivot(anywidget.AnyWidget):
         self._scope = self._case.scope
         self._session = engine.Session(self._case.scoped, columns=PIVOT_COLUMNS)
         self._known = analyse.entities(self._session)
-        index = pd.MultiIndex.from_frame(self._known[["kind", "value", "hsm"]].fillna("").astype(str))
-        self._ids = pd.Series(np.arange(len(index)), index)
+        self._ids = page.Ids(self._known)
         self._labels = known.labels(self._case)
         labels = [
             page.label(self._labels, kind, value)
@@ -185,13 +185,6 @@ class Pivot(anywidget.AnyWidget):
         self._said_of = (
             self._known["value"].fillna("") + "\n" + pd.Series(labels, dtype="string[pyarrow]")
         ).str.lower()
-
-    def _id(self, kind: str, value: Any, hsm: Any = None) -> int:
-        return int(self._ids.get((kind, "" if pd.isna(value) else str(value), "" if pd.isna(hsm) else str(hsm)), -1))
-
-    def _ids_of(self, frame: pd.DataFrame) -> pd.Series[int]:
-        keys = frame[["kind", "value", "hsm"]].fillna("").astype(str)
-        return pd.Series(self._ids.reindex(pd.MultiIndex.from_frame(keys)).to_numpy(), frame.index)
 
     def _show(self) -> None:
         """Make the page of the last stop."""
@@ -209,42 +202,46 @@ class Pivot(anywidget.AnyWidget):
     def _page(self, stop: Stop) -> dict[str, Any]:
         micros = microseconds(self._since) if self._since else None
         if not stop.asked:
-            self.profile, self._events = None, self._session
             quarters = engine.query(self._session, "quarters", since=micros)
+            self.profile, self._events, self._found = None, self._session, int(quarters["events"].sum())
             every = self._known.assign(is_new=self._known["first_time"] >= self._since if self._since else False)
             return {
-                "facts": [("events", f"{int(quarters['events'].sum()):,}")], "strip": page.strip(quarters, micros),
-                "weeks": [], "departures": [], "denials": [],
-                "lists": page.lists(every, self._ids_of(every), self._labels, {}),
+                "facts": [("events", f"{self._found:,}")], "strip": page.strip(quarters, micros),
+                "weeks": [], "departures": page.NONE, "denials": page.NONE,
+                "lists": page.lists(every, self._ids, self._labels, {}),
             }  # fmt: skip
         zone = self._case.display_zone
         found = analyse.profile(self._session, since=self._since, zone=zone, known=self._known, **stop.asked)
-        self.profile, self._events = found, found.events
+        self.profile, self._events, self._found = found, found.events, int(found.summary["events"].iloc[0])
         return {
             "facts": page.facts(found, zone), "strip": page.strip(found.quarters, micros), "weeks": page.weeks(found),
-            "lists": page.lists(found.met, self._ids_of(found.met), self._labels, stop.asked),
-            "departures": page.departures(found, self._ids_of(found.departures), self._labels),
+            "lists": page.lists(found.met, self._ids, self._labels, stop.asked),
+            "departures": page.departures(found, self._ids, self._labels),
             "denials": page.denials(found),
         }  # fmt: skip
 
     def _turn(self, start: int, between: tuple[int, int] | None = None) -> None:
         """Show other rows: from the one that *start* come before, of a stretch of time or of all."""
-        frame, count = search.page(self._events, start, _ROWS, columns=_COLUMNS, between=between)
+        frame = search.page(self._events, start, _ROWS, columns=_COLUMNS, between=between)
+        count = search.count(self._events, between=between) if between else self._found
         zone = self._case.display_zone
         self.rows = {
             "start": start, "size": _ROWS, "found": count, "between": between and [between[0] // 1000, between[1] // 1000],
             "heads": ["time (UTC)", *([f"time ({zone})"] if zone else []), *(name.replace("_", " ") for name in _COLUMNS[1:])],
-            "rows": [{"id": row["event_id"], "cells": self._cells(row, zone)} for row in frame.to_dict("records")],
+            "rows": [{"id": row["event_id"], "cells": self._cells(row, zone)} for row in to_records(frame)],
         }  # fmt: skip
 
     def _cells(self, row: dict[Any, Any], zone: str | None) -> list[list[Any]]:
         """Text of each cell, and the id of the entity that it leads to."""
         local = [[panel.clock(row["time"].tz_convert(zone)), -1]] if zone else []
-        return [[panel.said(row["time"]), -1], *local, *(
-            [panel.said(row[name], 80), self._id(_LEADS[name], row[name], row["hsm"] if name == "key_name" else None)
-             if name in _LEADS else -1]
-            for name in _COLUMNS[1:]
-        )]  # fmt: skip
+        return [
+            [panel.said(row["time"]), -1], *local, *([panel.said(row[name], 80), self._lead(name, row)] for name in _COLUMNS[1:])
+        ]  # fmt: skip
+
+    def _lead(self, name: str, row: dict[Any, Any]) -> int:
+        return (
+            self._ids.of(_LEADS[name], row[name], row["hsm"] if name == "key_name" else None) if name in _LEADS else -1
+        )
 
     def _match(self, text: str) -> None:
         """Offer entities in whose value or label the words occur; what is no value of the log but can be asked about too."""
@@ -273,7 +270,7 @@ class Pivot(anywidget.AnyWidget):
     def _other(self, typed: str) -> list[dict[str, Any]]:
         """A network, or a correlation id: too many to be listed, and asked about as typed."""
         asked = {"caller_ip": typed} if _is_network(typed) else {"correlation_id": typed}
-        count = search.page(analyse.touching(self._session, **asked), 0, 0)[1]
+        count = search.count(analyse.touching(self._session, **asked))
         return [] if not count else [
             {"id": -2, "kind": "Network" if "caller_ip" in asked else "Correlation id", "value": visible(typed), "label": "",
              "events": f"{count:,}"}

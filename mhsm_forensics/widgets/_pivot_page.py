@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 
+from ..schema import to_records
 from ..text import plural, visible
 from . import _panel as panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import pandas as pd
 
     from ..analyse import Profile
     from ..known import Labels
@@ -23,37 +25,60 @@ KINDS: Final = {
     "token_id": ("Token", "Tokens"), "correlation_id": ("Correlation id", "Correlation ids"),
 }  # fmt: skip
 _LISTED: Final = ("principal", "caller_ip", "key", "operation", "client", "hsm", "token_ip", "object_id", "token_id")
+_TOLD: Final = ["kind", "value", "hsm", "events", "denied", "control_events", "is_new", "only_here"]
 _EACH: Final = 30  # values of a list that cross the wire from its head, and as many from its tail
+_FIRST: Final = 200  # rows of a table that cross the wire
+NONE: Final = {"total": 0, "rows": []}  # such a table without rows
 _BINS: Final = 96
 _STEPS: Final = (900, 3600, 2 * 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)  # seconds of a bin
 
 
-def lists(met: pd.DataFrame, ids: pd.Series[int], labels: Labels, asked: Mapping[str, str]) -> list[dict[str, Any]]:
+class Ids:
+    """Number of each value that can be asked about: what the page sends for a click, in place of a text from the log."""
+
+    def __init__(self, known: pd.DataFrame) -> None:
+        names = to_records(known[["kind", "value", "hsm"]])
+        self._ids = {tuple(row.values()): number for number, row in enumerate(names)}
+
+    def of(self, kind: str, value: str | None, hsm: str | None = None) -> int:
+        """Number of a value; -1 of one that can't be asked about."""
+        return -1 if value is None else self._ids.get((kind, value, hsm), -1)
+
+
+def lists(met: pd.DataFrame, ids: Ids, labels: Labels, asked: Mapping[str, str]) -> list[dict[str, Any]]:
     """Each kind of value that was met, the busiest and the rarest, and how many there are."""
-    parts = dict(iter(met.assign(id=ids).groupby("kind", sort=False)))
-    made = [_list(kind, parts.get(kind, met.iloc[:0]), labels) for kind in _LISTED]
+    place, total = met.groupby("kind").cumcount(), met.groupby("kind")["kind"].transform("size")
+    shown = _values(met[(place < _EACH) | (place >= total - _EACH)], ids, labels)
+    sizes = met["kind"].value_counts()
+    made = [_list(kind, int(sizes.get(kind, 0)), [one for one in shown if one["kind"] == kind]) for kind in _LISTED]
     return [one for one in made if one["total"] and not (one["kind"] in asked and one["total"] == 1)]
 
 
-def _list(kind: str, rows: pd.DataFrame, labels: Labels) -> dict[str, Any]:
-    shown = rows if len(rows) <= 2 * _EACH else pd.concat([rows.head(_EACH), rows.tail(_EACH)])
+def _list(kind: str, total: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"kind": kind, "title": KINDS[kind][1], "total": total, "shown": len(rows), "rows": rows}
+
+
+def _values(rows: pd.DataFrame, ids: Ids, labels: Labels) -> list[dict[str, Any]]:
+    """Values of lists, and what is known of each; all the lists of a page at once, because each turn into rows has its price."""
+    named = rows.reindex(columns=_TOLD, fill_value=False)
+    told = named.assign(first=_seconds(rows["first_time"]), last=_seconds(rows["last_time"]))
+    return [_value(row, ids, labels) for row in to_records(told)]
+
+
+def _value(row: dict[str, Any], ids: Ids, labels: Labels) -> dict[str, Any]:
+    kind, value = row["kind"], row["value"]
     return {
-        "kind": kind, "title": KINDS[kind][1], "total": len(rows), "shown": len(shown),
-        "rows": [_value(row, labels) for row in shown.to_dict("records")],
+        "id": ids.of(kind, value, row["hsm"]), "kind": kind, "value": visible(value, limit=48),
+        "label": label(labels, kind, value), "hsm": panel.said(row["hsm"]),
+        "events": row["events"], "denied": row["denied"], "control": row["control_events"], "first": row["first"],
+        "last": row["last"], "new": row["is_new"], "alone": row["only_here"],
     }  # fmt: skip
 
 
-def _value(row: dict[Any, Any], labels: Labels) -> dict[str, Any]:
-    """One value of a list, and what is known of it."""
-    nothing = pd.isna(row["value"])
-    return {
-        "id": -1 if nothing or pd.isna(row["id"]) else int(row["id"]),
-        "value": "" if nothing else visible(row["value"], limit=48),
-        "label": label(labels, row["kind"], row["value"]), "hsm": panel.said(row["hsm"]),
-        "events": int(row["events"]), "denied": int(row["denied"]), "control": int(row["control_events"]),
-        "first": panel.said(row["first_time"])[:19], "last": panel.said(row["last_time"])[:19],
-        "new": bool(row.get("is_new", False)), "alone": bool(row.get("only_here", False)),
-    }  # fmt: skip
+def _seconds(times: pd.Series[Any]) -> list[str]:
+    """Moments to the second, in UTC."""
+    plain = times.dt.tz_localize(None).to_numpy("datetime64[s]")
+    return [text.replace("T", " ") for text in np.datetime_as_string(plain)]
 
 
 def label(labels: Labels, kind: str, value: Any) -> str:
@@ -108,20 +133,23 @@ def strip(quarters: pd.DataFrame, since: int | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def departures(found: Profile, ids: pd.Series[int], labels: Labels) -> list[dict[str, Any]]:
-    """What is new for the entity, in the order in which it was taken up."""
-    return [
-        {**_value({**row, "control_events": 0, "last_time": row["first_time"]}, labels), "kind": row["kind"],
-         "title": KINDS.get(row["kind"], ("Hour (UTC)",))[0], "after": f"{row['after_days']:.1f}"}
-        for row in found.departures.assign(id=ids).to_dict("records")
-    ]  # fmt: skip
+def departures(found: Profile, ids: Ids, labels: Labels) -> dict[str, Any]:
+    """What is new for the entity, in the order in which it was taken up: the first of it."""
+    shown = found.departures.head(_FIRST)
+    values = _values(shown.assign(last_time=shown["first_time"]), ids, labels)
+    rows = [
+        {**value, "title": KINDS.get(value["kind"], ("Hour (UTC)",))[0], "after": f"{after:.1f}"}
+        for value, after in zip(values, shown["after_days"], strict=True)
+    ]
+    return {"total": len(found.departures), "rows": rows}
 
 
-def denials(found: Profile) -> list[dict[str, str]]:
-    """What was denied, and how often."""
-    return [
+def denials(found: Profile) -> dict[str, Any]:
+    """What was denied, and how often: the most frequent of it."""
+    rows = [
         {"what": panel.said(row["operation"]) or "no operation", "events": f"{row['events']:,}",
          "on": panel.said(row["key_name"] or row["scope"] or row["setting"], 80), "status": panel.said(row["http_status"]),
          "first": panel.said(row["first_time"])[:19], "last": panel.said(row["last_time"])[:19]}
-        for row in found.denials.astype(object).where(found.denials.notna(), None).to_dict("records")
+        for row in to_records(found.denials.head(_FIRST))
     ]  # fmt: skip
+    return {"total": len(found.denials), "rows": rows}

@@ -291,11 +291,14 @@ function render({ model, el }) {
     return part;
   }
 
-  function drawDepartures(rows, t0) {
-    if (!rows.length) return [];
+  const some = (rows, total, one, more) => (rows.length < total ? `the first ${count(rows.length)} of ` : "")
+    + `${count(total)} ${total === 1 ? one : more}`;
+
+  function drawDepartures({ total, rows }, t0) {
+    if (!total) return [];
     const part = element("section");
     const title = element("h4", "", "What departs from routine");
-    title.append(element("span", "faint", t0 ? `${count(rows.length)} things new since T0` : `${count(rows.length)} things taken up after three days or more`));
+    title.append(element("span", "faint", some(rows, total, ...["thing", "things"].map((thing) => `${thing} ${t0 ? "new since T0" : "taken up after three days or more"}`))));
     const lines = rows.map((row) => cells([row.first, "when"], [row.title, "faint"],
       [lead(row.id, row.value, [row.label, row.hsm].filter(Boolean).join(" · "), "All that touches it"), ""],
       [count(row.events), "number"], [row.denied ? `${count(row.denied)} denied` : "", "faint kept"]));
@@ -305,11 +308,11 @@ function render({ model, el }) {
     return [part];
   }
 
-  function drawDenials(rows) {
-    if (!rows.length) return [];
+  function drawDenials({ total, rows }) {
+    if (!total) return [];
     const part = element("section");
     const title = element("h4", "", "What was denied");
-    title.append(element("span", "faint", `${count(rows.length)} kinds`));
+    title.append(element("span", "faint", some(rows, total, "kind", "kinds")));
     const lines = rows.map((row) => cells([row.what, ""], [row.on, ""], [row.status, "number"], [row.events, "number"], [row.first, "when"]));
     const frame = element("div", "scroll");
     frame.append(table([["operation", ""], ["on", ""], ["status", "number"], ["events", "number"], ["first (UTC)", "when"]], lines));
