@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 WORK = Path(__file__).parent / ".work"
 ZOOMS = 10
-LINE = 1_145  # bytes of a record, about
+LINE = 1_104  # bytes of a record, about
 
 OPEN = "import mhsm_forensics as mf, mhsm_forensics.widgets\ncase = mf.open_case({path!r})"
 OURS = "mf.widgets.timeline(case)"

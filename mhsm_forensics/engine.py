@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -56,6 +56,7 @@ class Picked:
     events: Any
     test: str  # SQL over the columns of events, with names for its values
     bound: Mapping[str, Any] = field(default_factory=dict)
+    among: str = "everything"  # or a table that a session keeps
 
 
 def query(events: Any, name: str, **parameters: Any) -> pd.DataFrame:
@@ -98,7 +99,7 @@ def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
     if isinstance(events, Picked) and isinstance(events.events, Picked):
         return run(_both(events.events, events), text, **parameters)
     if isinstance(events, Picked):
-        return run(events.events, _among(events.test, text), **events.bound, **parameters)
+        return run(events.events, _among(events.among, events.test, text), **events.bound, **parameters)
     if isinstance(events, Session):
         return events.run(text, **parameters)
     with connect() as connection:
@@ -198,20 +199,20 @@ def _both(first: Picked, second: Picked) -> Picked:
     """Pick among what was picked: both tests, the values of the second under names of their own."""
     test = _NAMES.sub(lambda m: m[1] or f":{m[2]}_too", second.test)
     bound = {f"{name}_too": value for name, value in second.bound.items()}
-    return Picked(first.events, f"({first.test}) AND ({test})", {**first.bound, **bound})
+    return replace(first, test=f"({first.test}) AND ({test})", bound={**first.bound, **bound})
 
 
 _BEGINNING = re.compile(r"((?:\s*--[^\n]*\n)*)\s*(?:(WITH)\b)?\s*(.*)", re.DOTALL)
 
 
-def _among(test: str, text: str) -> str:
+def _among(table: str, test: str, text: str) -> str:
     """Have a question look at the events that pass a test.
 
-    >>> _among("hsm = :hsm", "WITH a AS (SELECT * FROM events) SELECT * FROM a")
+    >>> _among("everything", "hsm = :hsm", "WITH a AS (SELECT * FROM events) SELECT * FROM a")
     'WITH events AS (SELECT * FROM everything WHERE hsm = :hsm), a AS (SELECT * FROM events) SELECT * FROM a'
     """
     comments, more, rest = _BEGINNING.fullmatch(text).groups()  # type: ignore[union-attr] # every text matches
-    return f"{comments}WITH events AS (SELECT * FROM everything WHERE {test}){',' if more else ''} {rest}"
+    return f"{comments}WITH events AS (SELECT * FROM {table} WHERE {test}){',' if more else ''} {rest}"
 
 
 def _bound(text: str) -> str:

@@ -46,11 +46,13 @@ COLUMNS = {
     "entities": "kind value hsm first_time last_time events success accepted denied failure unknown control_events",
     "links": "kind principal value hsm first_time last_time events denied control_events is_new",
     "rows": " ".join(schema.EVENT_NAMES),
+    "tokens": "token_id first_time last_time events success accepted denied failure unknown control_events everywhere "
+    "first_anywhere caller_ips",
     "shared": "caller_ip principal users events denied first_time last_time",
     "token_places": "principal object_id token_ip caller_ip first_time last_time events tokens denied",
 }
 ABOUT_ONE = {
-    "PIVOT_COLUMNS",
+    "Held",
     "Profile",
     "bundles",
     "met",

@@ -13,6 +13,7 @@ from mhsm_forensics import analyse, views, widgets
 from mhsm_forensics.case import Scope, open_case
 from mhsm_forensics.errors import InputError
 from mhsm_forensics.ingest import add
+from mhsm_forensics.widgets import _pivot_page as page
 
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
 ATTACKER = TRUTH["attacker"]
@@ -131,12 +132,63 @@ def test_a_search_offers_what_was_meant(panel, typed, kind, asked):
     assert panel.rows["found"] > 0
 
 
-def test_a_correlation_id_is_asked_about_as_typed(panel, case):
-    one = case.events.df(["correlation_id"])["correlation_id"].dropna().iloc[0]
+@pytest.mark.parametrize(("kind", "name"), [("correlation_id", "Correlation id"), ("token_id", "Token")])
+def test_what_there_is_too_much_of_is_asked_about_as_typed(panel, case, kind, name):
+    one = case.events.df([kind])[kind].dropna().iloc[0]
 
     panel.search = one
+    assert [match["kind"] for match in panel.matches] == [name]
+    press(panel, "pivot", id=panel.matches[0]["id"])
 
-    assert [match["kind"] for match in panel.matches] == ["Correlation id"]
+    assert panel.trail[-1] == {kind: one}
+    assert panel.rows["found"] == len(analyse.rows(analyse.touching(case, **{kind: one})))
+
+
+def test_everything_that_can_be_clicked_leads_to_its_events(panel):
+    pages = [panel.tokens, *panel.view["lists"]]
+    leads = {(one["kind"], row["id"]): row["events"] for one in pages for row in one["rows"][:2] if row["id"] >= 0}
+    leads |= {("cell", number): 1 for row in panel.rows["rows"] for _, number in row["cells"] if number >= 0}
+
+    for (_, number), events in leads.items():
+        press(panel, "pivot", id=number)
+        assert panel.message == ""
+        assert len(panel.trail) == 2
+        assert panel.rows["found"] >= events
+        press(panel, "back")
+
+    assert {kind for kind, _ in leads} >= {"token_id", "token_ip", "object_id", "key", "cell"}
+
+
+def test_tokens_are_listed_with_the_addresses_that_they_came_from(panel, case):
+    panel.go(principal=ATTACKER["object_id"])
+    frame = panel.profile.rows()
+
+    told = {row["value"]: (row["events"], row["places"]) for row in panel.tokens["rows"]}
+
+    assert told == {
+        token: (len(rows), rows["caller_ip"].nunique()) for token, rows in frame.dropna(subset="token_id").groupby("token_id")
+    }  # fmt: skip
+
+
+def test_tokens_of_too_many_events_are_not_counted_and_that_is_said(panel, monkeypatch):
+    monkeypatch.setattr(page, "TOKENS_OF", 10)
+    panel.go(principal=ATTACKER["object_id"])
+
+    assert not panel.tokens["rows"]
+    assert f"{panel.rows['found']:,}" in panel.tokens["note"]
+
+
+def test_a_long_table_is_cut_and_says_of_how_many(panel, case, monkeypatch):
+    case.notes.t0(T0, "first use from outside")
+    panel.go(principal=ATTACKER["object_id"])
+    whole = {name: panel.view[name]["rows"] for name in ("departures", "denials")}
+
+    monkeypatch.setattr(page, "_FIRST", 2)
+    panel.case_changed("scope")
+
+    for name, rows in whole.items():
+        assert len(rows) == len(getattr(panel.profile, name)) > 2
+        assert panel.view[name] == {"total": len(rows), "rows": rows[:2]}
 
 
 def test_a_search_says_how_many_it_found(panel):
@@ -148,7 +200,7 @@ def test_a_search_says_how_many_it_found(panel):
 @pytest.mark.parametrize("typed", ["'; DROP TABLE events; --", "%", "\0", '"', "*", "a" * 5000, "0/0"])
 def test_a_hostile_search_breaks_nothing(panel, typed):
     panel.search = typed
-    press(panel, "pivot", id=-2)
+    press(panel, "pivot", id=-1)
     press(panel, "pivot", id=10**9)
 
     panel.search = ADDRESS

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from building import SAMPLES, events
 
-from mhsm_forensics import analyse, engine, overview, playbook, schema
+from mhsm_forensics import analyse, overview, playbook, schema
 from mhsm_forensics.analyse import _profile
 from mhsm_forensics.case import create_case, open_case
 from mhsm_forensics.errors import InputError
@@ -84,14 +84,29 @@ def test_every_question_takes_what_touches_an_entity():
     assert analyse.rows(analyse.touching(ben, principal="anna")).empty
 
 
-def test_an_open_session_answers_the_same(incident):
-    session = engine.Session(incident, columns=analyse.PIVOT_COLUMNS)
-    who = analyse.principals(incident)["principal"].iloc[0]
+def test_held_events_answer_the_same(incident):
+    held = analyse.Held(incident)
+    known = analyse.entities(incident.events)
 
-    once, again = (analyse.profile(source, principal=who) for source in (incident.events, session))
+    pd.testing.assert_frame_equal(held.known, known)
+    for kind, rows in known[known["value"].notna()].groupby("kind"):
+        asked = {"caller_ip" if kind == "token_ip" else kind: rows["value"].iloc[-1]}
+        once, again = (analyse.profile(source, **asked) for source in (incident.events, held))
+        pd.testing.assert_frame_equal(once.met, again.met)
+        pd.testing.assert_frame_equal(once.summary, again.summary)
+    held.close()
 
+
+@pytest.mark.parametrize("kind", ["token_id", "correlation_id", "app_id"])
+def test_held_events_are_asked_about_what_is_no_kind_too(incident, kind):
+    given = incident.events.df([kind])[kind].dropna().iloc[0]
+    held = analyse.Held(incident)
+
+    once, again = (analyse.profile(source, **{kind: given}) for source in (incident.events, held))
+
+    assert once.summary["events"].iloc[0] > 0
     pd.testing.assert_frame_equal(once.met, again.met)
-    pd.testing.assert_frame_equal(once.summary, again.summary)
+    held.close()
 
 
 # profiles
@@ -252,6 +267,29 @@ def test_neighbours_share_something_and_say_what():
         [0, 1, 0],
         [0, 0, 1],
     ]
+
+
+def test_a_token_is_counted_here_and_wherever_else_it_came_from():
+    frame = events(
+        {"at": "2026-01-05 10:00", "caller_ip": "192.0.2.1", "token_id": "t"},
+        {"at": "2026-01-05 10:01", "caller_ip": "192.0.2.1", "token_id": "u"},
+        {"at": "2026-01-05 10:02", "caller_ip": "192.0.2.1", "token_id": None},
+        {
+            "at": "2026-01-05 11:00",
+            "caller_ip": "203.0.113.9",
+            "token_id": "t",
+            "http_status": 403,
+            "outcome": "denied",
+        },
+    )
+
+    found = analyse.tokens(analyse.touching(frame, caller_ip="203.0.113.9"))
+    names = ["token_id", "events", "denied", "everywhere", "caller_ips"]
+
+    assert found[names].to_numpy().tolist() == [["t", 1, 1, 2, 2]]
+    assert found["first_anywhere"].iloc[0] == pd.Timestamp("2026-01-05 10:00", tz="UTC")
+    assert analyse.tokens(frame)[names].to_numpy().tolist() == [["t", 2, 1, 2, 2], ["u", 1, 0, 1, 1]]
+    assert analyse.profile(frame, caller_ip="192.0.2.1").tokens["token_id"].tolist() == ["t", "u"]
 
 
 def test_an_event_that_shares_nothing_is_its_only_neighbour():

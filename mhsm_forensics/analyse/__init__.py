@@ -9,6 +9,7 @@ from ._anomalies import anomalies
 from ._baseline import baseline
 from ._bundles import bundles, links
 from ._coverage import coverage, gaps, reconcile
+from ._held import Held
 from ._keys import keys
 from ._moments import moments
 from ._operations import hourly, outcomes, unknown_operations
@@ -21,11 +22,10 @@ from ._sessions import sessions
 from ._signins import signed_in
 from ._story import story
 from ._timeline import timeline
-from ._touching import COLUMNS as PIVOT_COLUMNS
-from ._touching import entities, rows, touching
+from ._touching import entities, rows, tokens, touching
 
 __all__ = [
-    "PIVOT_COLUMNS",
+    "Held",
     "Profile",
     "anomalies",
     "baseline",
@@ -55,6 +55,7 @@ __all__ = [
     "story",
     "timeline",
     "token_places",
+    "tokens",
     "touching",
     "unknown_operations",
 ]

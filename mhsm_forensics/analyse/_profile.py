@@ -13,8 +13,9 @@ from .. import engine
 from ..case import Case
 from ..errors import InputError
 from ._frames import micros, timed
+from ._held import Held
 from ._sessions import sessions
-from ._touching import entities, rows, touching
+from ._touching import entities, rows, tokens, touching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,15 +36,24 @@ class Profile:
     since: datetime | None
     summary: pd.DataFrame
     met: pd.DataFrame
-    denials: pd.DataFrame
     quarters: pd.DataFrame
     hours: pd.DataFrame
     departures: pd.DataFrame
 
     @cached_property
+    def denials(self) -> pd.DataFrame:
+        """What it was denied."""
+        return engine.query(self.events, "denials")
+
+    @cached_property
     def sessions(self) -> pd.DataFrame:
         """The entity's sessions, as `sessions` says it, over its events alone."""
         return sessions(self.events)
+
+    @cached_property
+    def tokens(self) -> pd.DataFrame:
+        """The tokens in its events, as `tokens` says it."""
+        return tokens(self.events)
 
     def rows(self, **also: str | None) -> pd.DataFrame:
         """The events of the entity that touch another one too: ``profile.rows(caller_ip="192.0.2.1")``."""
@@ -59,13 +69,14 @@ def profile(
     Parameters
     ----------
     events
-        A case, or events with the columns that `entities`, `sessions` and `touching` need.
+        A case, or events with the columns that `entities`, `sessions`, `tokens` and `touching` need; for someone who asks
+        again and again, `Held`.
     since
         What begins at this instant or later is new; an aware time. Default: T0 of the case; without one nothing is.
     zone
         IANA zone of the hours beside UTC. Default: that of the case.
     known
-        What `entities` answers over all the events, for someone who asks again and again.
+        What `entities` answers over all the events, for someone who has it.
     asked
         What `touching` takes: ``principal=…``, ``caller_ip=…``, ``key=…`` (with ``hsm=…``), ``client=…``,
         ``correlation_id=…`` and so on.
@@ -76,21 +87,24 @@ def profile(
 
     * ``summary``: ``first_time``, ``last_time`` (UTC), ``events``, of these ``success``, ``accepted``, ``denied``,
       ``failure``, ``unknown`` and ``control_events``; ``active_days`` (in UTC); then how many ``principals``,
-      ``object_ids``, ``caller_ips``, ``token_ips``, ``token_ids``, ``keys``, ``hsms``, ``clients``, ``operations``; one row.
+      ``object_ids``, ``caller_ips``, ``token_ips``, ``keys``, ``hsms``, ``clients``, ``operations``; one row.
     * ``met``: what it came together with, as `entities` says it; also ``after_days`` (days from the entity's first event to
       its first with that value), ``is_new`` (not before *since*), ``everywhere`` (events with that value in all),
       ``first_anywhere`` (UTC) and ``only_here`` (no event with that value is without the entity); one row per value, the
       busiest of each kind first and so the rarest last.
-    * ``denials``: ``operation``, ``hsm``, ``key_name``, ``scope``, ``setting``, ``http_status``, ``result_signature``,
-      ``first_time``, ``last_time``, ``events``; one row per thing denied.
     * ``quarters``: ``quarter_t`` (microseconds since 1970 at the start of a quarter of an hour), ``is_later`` (than *since*),
       ``first_time`` (UTC), ``events``, ``denied``; one row per quarter that has events.
     * ``hours``: ``zone``, ``weekday`` (0 Monday), ``hour``, ``events``, ``denied``, ``before`` and ``later`` (than *since*);
       one row per zone and hour of the week that has events.
-    * ``sessions``: as `sessions` says it, over these events alone; asked for when it is read.
     * ``departures``: ``kind``, ``value``, ``hsm``, ``first_time``, ``events``, ``denied``, ``after_days``, ``everywhere``; one
       row per value or hour of the day (kind ``hour``, in UTC) that is new since *since*; without it, that was taken up
       after at least three days without; by first time.
+
+    And of these, each asked for when it is read:
+
+    * ``denials``: ``operation``, ``hsm``, ``key_name``, ``scope``, ``setting``, ``http_status``, ``result_signature``,
+      ``first_time``, ``last_time``, ``events``; one row per thing denied.
+    * ``sessions``, ``tokens``: as `sessions` and `tokens` say it, over these events alone.
 
     Raises
     ------
@@ -109,8 +123,8 @@ def profile(
     if isinstance(events, Case):
         since, zone = since or events.t0, zone or events.display_zone
     picked = touching(events, **asked)
-    known = entities(events) if known is None else known
-    met = _met(known if _is_everything(known, asked) else entities(picked), known, since)
+    known = _known(events) if known is None else known
+    met = _met(known if _is_everything(known, asked) else _counted(picked, asked), known, since)
     quarters = timed(engine.query(picked, "quarters", since=micros(since)), first_t="first_time")
     return Profile(
         asked={name: value for name, value in asked.items() if value is not None},
@@ -118,7 +132,6 @@ def profile(
         since=since,
         summary=_summary(met, quarters),
         met=met,
-        denials=engine.query(picked, "denials"),
         quarters=quarters,
         hours=_hours(quarters, zone),
         departures=_departures(met, quarters, since),
@@ -149,6 +162,15 @@ def met(events: Any, **asked: Any) -> pd.DataFrame:
     return profile(events, **asked).met
 
 
+def _known(events: Any) -> pd.DataFrame:
+    return events.known if isinstance(events, Held) else entities(events)
+
+
+def _counted(picked: engine.Picked, asked: Mapping[str, str | None]) -> pd.DataFrame:
+    given = [name for name, value in asked.items() if value is not None]
+    return picked.events.met(picked, given) if isinstance(picked.events, Held) else entities(picked)
+
+
 def _is_everything(known: pd.DataFrame, asked: Mapping[str, str | None]) -> bool:
     """Whether every event has the value that is asked about, as those of a case of one HSM have: then all is known."""
     given = [(name, value) for name, value in asked.items() if value is not None]
@@ -177,7 +199,7 @@ def _summary(met: pd.DataFrame, quarters: pd.DataFrame) -> pd.DataFrame:
     kinds = met[met["value"].notna()].groupby("kind").size()
     times = {"first_time": each["first_time"].min(), "last_time": each["last_time"].max()}
     days = (quarters["quarter_t"] // 86_400_000_000).nunique()
-    names = ("principal", "object_id", "caller_ip", "token_ip", "token_id", "key", "hsm", "client", "operation")
+    names = ("principal", "object_id", "caller_ip", "token_ip", "key", "hsm", "client", "operation")
     how_many = {f"{name}s": int(kinds.get(name, 0)) for name in names}
     moments = {name: pd.to_datetime([time], utc=True).as_unit("us") for name, time in times.items()}
     return pd.DataFrame(moments | counts.astype("int64").to_dict() | {"active_days": days} | how_many)
@@ -206,7 +228,7 @@ def _departures(met: pd.DataFrame, quarters: pd.DataFrame, since: datetime | Non
     values = [met[met["kind"].isin(_DEPARTING)], _hours_of_the_day(quarters, since)]
     departing = [each[each["is_new"] if since else each["after_days"] >= ROUTINE_DAYS] for each in values]
     names = ["kind", "value", "hsm", "first_time", "events", "denied", "after_days", "everywhere"]
-    found = pd.concat([each.reindex(columns=names) for each in departing], ignore_index=True)
+    found = pd.concat([each[names] for each in departing], ignore_index=True)
     return found.sort_values(["first_time", "kind", "value"], ignore_index=True)
 
 
@@ -219,4 +241,6 @@ def _hours_of_the_day(quarters: pd.DataFrame, since: datetime | None) -> pd.Data
         value=[f"{hour:02d}:00" for hour in hours["hour"]],
         after_days=(hours["first_time"] - quarters["first_time"].min()) / _DAY,
         is_new=hours["first_time"] >= since if since else False,
-    ).astype({"kind": "string[pyarrow]", "value": "string[pyarrow]"})
+        hsm=None,
+        everywhere=None,
+    ).astype(dict.fromkeys(["kind", "value", "hsm"], "string[pyarrow]") | {"everywhere": "Int64"})

@@ -110,13 +110,13 @@ def entities(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``time``, ``principal``, ``object_id``, ``caller_ip``, ``token_ip``, ``token_id``, ``hsm``, ``key_name``,
-        ``client``, ``operation``, ``operation_class``, ``effect``, ``http_status``, ``outcome``.
+        Columns ``time``, ``principal``, ``object_id``, ``app_id``, ``caller_ip``, ``token_ip``, ``hsm``, ``key_name``,
+        ``client``, ``client_info``, ``operation``, ``operation_class``, ``effect``, ``http_status``, ``outcome``.
 
     Returns
     -------
-    Columns ``kind`` (``principal``, ``object_id``, ``caller_ip``, ``token_ip``, ``token_id``, ``key``, ``hsm``, ``client``,
-    ``operation``), ``value``, ``hsm`` (of a key), ``first_time``, ``last_time`` (UTC), ``events``, and of these
+    Columns ``kind`` (``principal``, ``object_id``, ``caller_ip``, ``token_ip``, ``key``, ``hsm``, ``client``, ``operation``;
+    `tokens` are apart), ``value``, ``hsm`` (of a key), ``first_time``, ``last_time`` (UTC), ``events``, and of these
     ``success``, ``accepted``, ``denied``, ``failure``, ``unknown``, ``control_events``; one row per value, the busiest of
     each kind first and so the rarest last. An event counts once in each kind.
 
@@ -128,6 +128,34 @@ def entities(events: Any) -> pd.DataFrame:
     [['192.0.2.1', 2, 0], ['192.0.2.9', 1, 1]]
     """
     return engine.query(events, "entities")
+
+
+def tokens(events: Any) -> pd.DataFrame:
+    """Every token that the log names: since when, how often, how it ended, and from how many addresses it came.
+
+    Parameters
+    ----------
+    events
+        Columns ``time``, ``token_id``, ``caller_ip``, ``operation_class``, ``effect``, ``http_status``, ``outcome``.
+
+    Returns
+    -------
+    Columns ``token_id``, ``first_time``, ``last_time`` (UTC), ``events``, and of these ``success``, ``accepted``, ``denied``,
+    ``failure``, ``unknown``, ``control_events``; then of all there is, of which *events* may be a part: ``everywhere``
+    (events with that token), ``first_anywhere`` (UTC), ``caller_ips`` (addresses that it came from: of a token that came
+    from two, one may be a thief's); one row per token, the busiest first. Managed identities' tokens have no id in the log.
+
+    References
+    ----------
+    https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference (uti)
+
+    Examples
+    --------
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> tokens(touching(example(), principal="payments"))[["token_id", "events", "caller_ips", "everywhere"]].values.tolist()
+    [['t1', 2, 1, 2]]
+    """
+    return engine.query(events, "tokens")
 
 
 def _identities(events: Any, who: str) -> list[str]:

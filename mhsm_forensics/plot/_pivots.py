@@ -33,7 +33,7 @@ _LARGEST: Final = 30  # pixels across, of the busiest hour of the week
 _LEAST: Final = 0.003  # share of the width that a mark has at least
 _NOUNS: Final = {
     "principal": "identity", "object_id": "object id", "caller_ip": "address", "token_ip": "token address",
-    "token_id": "token", "key": "key", "hsm": "HSM", "client": "client", "operation": "operation",
+    "key": "key", "hsm": "HSM", "client": "client", "operation": "operation",
 }  # fmt: skip
 
 

@@ -12,7 +12,6 @@ import pandas as pd
 import traitlets
 
 from .. import analyse, engine, export, known, search
-from ..analyse import PIVOT_COLUMNS
 from ..case import microseconds
 from ..errors import ForensicsError, InputError
 from ..schema import to_records
@@ -71,6 +70,7 @@ class Pivot(anywidget.AnyWidget):
     matches = traitlets.List(traitlets.Dict()).tag(sync=True)
     view = traitlets.Dict().tag(sync=True)
     rows = traitlets.Dict().tag(sync=True)
+    tokens = traitlets.Dict().tag(sync=True)
     record = traitlets.Dict().tag(sync=True)
     selected = traitlets.List(traitlets.Unicode()).tag(sync=True)
     message = traitlets.Unicode().tag(sync=True)
@@ -84,9 +84,7 @@ class Pivot(anywidget.AnyWidget):
         self._trail = [Stop({}, "", "Everything")]
         super().__init__()
         self._open()
-        given = {name: value for name, value in asked.items() if value is not None}
-        if given:
-            analyse.touching(self._session, **given)  # says so, if it can't be asked about
+        if given := {name: value for name, value in asked.items() if value is not None}:
             self._trail.append(_stop(given))
         self._show()
         self.observe(lambda change: self._match(change["new"]), "search")
@@ -106,10 +104,12 @@ class Pivot(anywidget.AnyWidget):
         InputError
             Nothing was asked about, or something that can't be.
         """
-        analyse.touching(self._session, **asked)
-        if asked != self._trail[-1].asked:
-            self._trail.append(_stop(asked))
-            self._show()
+        if asked and asked == self._trail[-1].asked:
+            return
+        stop = _stop(asked)
+        made = self._page(stop)
+        self._trail.append(stop)
+        self._show(made)
 
     def back(self, stops: int = 1) -> None:
         """Go back along the trail."""
@@ -174,9 +174,10 @@ class Pivot(anywidget.AnyWidget):
     def _open(self) -> None:
         """Hold what a page needs of the events of the scope, and every value there is."""
         self._scope = self._case.scope
-        self._session = engine.Session(self._case.scoped, columns=PIVOT_COLUMNS)
-        self._known = analyse.entities(self._session)
+        self._session = analyse.Held(self._case.scoped)
+        self._known = self._session.known
         self._ids = page.Ids(self._known)
+        self._has_tokens = bool(self._session.run("SELECT count(token_id) AS n FROM events")["n"].iloc[0])
         self._labels = known.labels(self._case)
         labels = [
             page.label(self._labels, kind, value)
@@ -186,29 +187,33 @@ class Pivot(anywidget.AnyWidget):
             self._known["value"].fillna("") + "\n" + pd.Series(labels, dtype="string[pyarrow]")
         ).str.lower()
 
-    def _show(self) -> None:
-        """Make the page of the last stop."""
-        stop, self._since = self._trail[-1], self._case.t0
-        self.selected, self.record, self.message = [], {}, ""
-        made = self._page(stop)
-        self.code = self._as_code(stop.asked)
-        self.view = made | {
-            "number": int(self.view.get("number", 0)) + 1, "kind": page.KINDS.get(stop.kind, ("",))[0],
-            "value": visible(stop.words), "label": self._label(stop), "scope": self._scope.in_words(),
-            "t0": panel.clock(self._since) if self._since else "", "trail": [visible(one.words, limit=60) for one in self._trail],
-        }  # fmt: skip
-        self._turn(0)
+    def _show(self, made: dict[str, Any] | None = None) -> None:
+        """Send the page of the last stop in one piece; make it, where it is not yet *made*."""
+        stop = self._trail[-1]
+        made = made or self._page(stop)
+        with self.hold_sync():
+            self.selected, self.record, self.message, self.tokens = [], {}, "", {}
+            self.code = self._as_code(stop.asked)
+            self.view = made | {
+                "number": int(self.view.get("number", 0)) + 1, "kind": page.KINDS.get(stop.kind, ("",))[0],
+                "value": visible(stop.words), "label": self._label(stop), "scope": self._scope.in_words(),
+                "t0": panel.clock(self._since) if self._since else "",
+                "trail": [visible(one.words, limit=60) for one in self._trail],
+            }  # fmt: skip
+            self._turn(0)
+        self.tokens = self._tokens()  # of a million they take a while, and a page can be read without
 
     def _page(self, stop: Stop) -> dict[str, Any]:
+        self._since = self._case.t0
         micros = microseconds(self._since) if self._since else None
-        if not stop.asked:
+        if not stop.kind:
             quarters = engine.query(self._session, "quarters", since=micros)
             self.profile, self._events, self._found = None, self._session, int(quarters["events"].sum())
             every = self._known.assign(is_new=self._known["first_time"] >= self._since if self._since else False)
             return {
                 "facts": [("events", f"{self._found:,}")], "strip": page.strip(quarters, micros),
-                "weeks": [], "departures": page.NONE, "denials": page.NONE,
                 "lists": page.lists(every, self._ids, self._labels, {}),
+                "weeks": [], "departures": page.NONE, "denials": page.NONE,
             }  # fmt: skip
         zone = self._case.display_zone
         found = analyse.profile(self._session, since=self._since, zone=zone, known=self._known, **stop.asked)
@@ -219,6 +224,15 @@ class Pivot(anywidget.AnyWidget):
             "departures": page.departures(found, self._ids, self._labels),
             "denials": page.denials(found),
         }  # fmt: skip
+
+    def _tokens(self) -> dict[str, Any]:
+        """The list of tokens, where the log names any, and where they can be counted while somebody waits."""
+        if not self._has_tokens or "token_id" in self._trail[-1].asked:
+            return {}
+        if self._found > page.TOKENS_OF:
+            return page.too_many_tokens(self._found)
+        found = self.profile.tokens if self.profile else analyse.tokens(self._session)
+        return page.tokens(found, self._ids, self._labels, self._since)
 
     def _turn(self, start: int, between: tuple[int, int] | None = None) -> None:
         """Show other rows: from the one that *start* come before, of a stretch of time or of all."""
@@ -268,12 +282,16 @@ class Pivot(anywidget.AnyWidget):
         }  # fmt: skip
 
     def _other(self, typed: str) -> list[dict[str, Any]]:
-        """A network, or a correlation id: too many to be listed, and asked about as typed."""
-        asked = {"caller_ip": typed} if _is_network(typed) else {"correlation_id": typed}
-        count = search.count(analyse.touching(self._session, **asked))
-        return [] if not count else [
-            {"id": -2, "kind": "Network" if "caller_ip" in asked else "Correlation id", "value": visible(typed), "label": "",
-             "events": f"{count:,}"}
+        """A network, a token or a correlation id: too many to be listed, and asked about as typed."""
+        kinds = (
+            {"caller_ip": "Network"}
+            if _is_network(typed)
+            else {"correlation_id": "Correlation id", "token_id": "Token"}
+        )
+        counts = {kind: search.count(analyse.touching(self._session, **{kind: typed})) for kind in kinds}
+        return [
+            {"id": self._ids.of(kind, typed), "kind": kinds[kind], "value": visible(typed), "label": "", "events": f"{count:,}"}
+            for kind, count in counts.items() if count
         ]  # fmt: skip
 
     def _hear(self, content: dict[str, Any]) -> None:
@@ -290,14 +308,8 @@ class Pivot(anywidget.AnyWidget):
             self.message = visible(str(problem))
 
     def _pivot(self, number: int) -> None:
-        if number == -2:
-            typed = self.search.strip()
-            self.go(**({"caller_ip": typed} if _is_network(typed) else {"correlation_id": typed}))
-        elif 0 <= number < len(self._known):
-            row = self._known.iloc[number]
-            self.go(
-                **{str(row["kind"]): str(row["value"])}, **({"hsm": str(row["hsm"])} if pd.notna(row["hsm"]) else {})
-            )
+        if asked := self._ids.asked(number):
+            self.go(**asked)
 
     def _asked_rows(self, content: dict[str, Any]) -> None:
         between = content.get("between")
@@ -324,7 +336,7 @@ class Pivot(anywidget.AnyWidget):
     def _static(self) -> str:
         head = words.table([(label, text) for label, text in self.view["facts"]])
         blocks = []
-        for one in self.view["lists"]:
+        for one in [*self.view["lists"], *([self.tokens] if self.tokens.get("rows") else [])]:
             shown = one["rows"][:5]
             cells = [(row["value"] or "none", row["label"], f"{row['events']:,}", row["first"]) for row in shown]
             table = panel.rows_of_html((one["title"], "label", "events", "first seen (UTC)"), cells)
@@ -336,7 +348,7 @@ class Pivot(anywidget.AnyWidget):
 def _stop(asked: Mapping[str, str]) -> Stop:
     kind = next((name for name in asked if name != "hsm"), "hsm")
     hsm = f" · {asked['hsm']}" if "hsm" in asked and kind != "hsm" else ""
-    return Stop(dict(asked), kind, asked[kind] + hsm)
+    return Stop(dict(asked), kind, asked.get(kind, "") + hsm)
 
 
 def _is_network(text: str) -> bool:

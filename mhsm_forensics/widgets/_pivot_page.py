@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from ..schema import to_records
 from ..text import plural, visible
@@ -12,8 +13,7 @@ from . import _panel as panel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pandas as pd
+    from datetime import datetime
 
     from ..analyse import Profile
     from ..known import Labels
@@ -24,9 +24,10 @@ KINDS: Final = {
     "token_ip": ("Address of a token", "Addresses of tokens"), "object_id": ("Object id", "Object ids"),
     "token_id": ("Token", "Tokens"), "correlation_id": ("Correlation id", "Correlation ids"),
 }  # fmt: skip
-_LISTED: Final = ("principal", "caller_ip", "key", "operation", "client", "hsm", "token_ip", "object_id", "token_id")
+_LISTED: Final = ("principal", "caller_ip", "key", "operation", "client", "hsm", "token_ip", "object_id")
 _TOLD: Final = ["kind", "value", "hsm", "events", "denied", "control_events", "is_new", "only_here"]
 _EACH: Final = 30  # values of a list that cross the wire from its head, and as many from its tail
+TOKENS_OF: Final = 50_000  # events whose tokens are listed
 _FIRST: Final = 200  # rows of a table that cross the wire
 NONE: Final = {"total": 0, "rows": []}  # such a table without rows
 _BINS: Final = 96
@@ -34,15 +35,29 @@ _STEPS: Final = (900, 3600, 2 * 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)  #
 
 
 class Ids:
-    """Number of each value that can be asked about: what the page sends for a click, in place of a text from the log."""
+    """Numbers of what can be asked about: the page sends one for a click, and no text from the log."""
 
     def __init__(self, known: pd.DataFrame) -> None:
-        names = to_records(known[["kind", "value", "hsm"]])
-        self._ids = {tuple(row.values()): number for number, row in enumerate(names)}
+        self._names = [tuple(row.values()) for row in to_records(known[["kind", "value", "hsm"]])]
+        self._numbers = {name: number for number, name in enumerate(self._names)}
 
     def of(self, kind: str, value: str | None, hsm: str | None = None) -> int:
-        """Number of a value; -1 of one that can't be asked about."""
-        return -1 if value is None else self._ids.get((kind, value, hsm), -1)
+        """Number of a value, a new one for one that is met for the first time; -1 of what can't be asked about."""
+        if value is None or kind not in KINDS:
+            return -1
+        name = (kind, value, hsm)
+        number = self._numbers.setdefault(name, len(self._names))
+        if number == len(self._names):
+            self._names.append(name)
+        return number
+
+    def asked(self, number: int) -> dict[str, str]:
+        """What `analyse.touching` takes for a number; nothing for one that was not given."""
+        if not 0 <= number < len(self._names):
+            return {}
+        kind, value, hsm = self._names[number]
+        kind = "caller_ip" if kind == "token_ip" else kind  # an address is asked about by all that it did
+        return {kind: value} | ({"hsm": hsm} if hsm else {})
 
 
 def lists(met: pd.DataFrame, ids: Ids, labels: Labels, asked: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -52,6 +67,27 @@ def lists(met: pd.DataFrame, ids: Ids, labels: Labels, asked: Mapping[str, str])
     sizes = met["kind"].value_counts()
     made = [_list(kind, int(sizes.get(kind, 0)), [one for one in shown if one["kind"] == kind]) for kind in _LISTED]
     return [one for one in made if one["total"] and not (one["kind"] in asked and one["total"] == 1)]
+
+
+def tokens(found: pd.DataFrame, ids: Ids, labels: Labels, since: datetime | None) -> dict[str, Any]:
+    """The list of tokens: the busiest and the rarest; one that came from several addresses says so."""
+    if found.empty:
+        return {}
+    shown = found if len(found) <= 2 * _EACH else pd.concat([found.head(_EACH), found.tail(_EACH)])
+    rows = shown.rename(columns={"token_id": "value"}).assign(
+        kind="token_id", hsm=None, is_new=shown["first_time"] >= since if since else False,
+        only_here=shown["everywhere"] == shown["events"],
+    )  # fmt: skip
+    values = _values(rows, ids, labels)
+    return _list("token_id", len(found), [
+        {**value, "places": places} for value, places in zip(values, shown["caller_ips"].tolist(), strict=True)
+    ])  # fmt: skip
+
+
+def too_many_tokens(events: int) -> dict[str, Any]:
+    """Say in place of the list of tokens that there is none for so many events."""
+    note = f"Not listed for more than {TOKENS_OF:,} events, of which there are {events:,} here: type the id of one to find it."
+    return _list("token_id", 0, []) | {"note": note}
 
 
 def _list(kind: str, total: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -135,6 +171,8 @@ def strip(quarters: pd.DataFrame, since: int | None) -> dict[str, Any]:
 
 def departures(found: Profile, ids: Ids, labels: Labels) -> dict[str, Any]:
     """What is new for the entity, in the order in which it was taken up: the first of it."""
+    if found.departures.empty:
+        return NONE
     shown = found.departures.head(_FIRST)
     values = _values(shown.assign(last_time=shown["first_time"]), ids, labels)
     rows = [
@@ -146,6 +184,8 @@ def departures(found: Profile, ids: Ids, labels: Labels) -> dict[str, Any]:
 
 def denials(found: Profile) -> dict[str, Any]:
     """What was denied, and how often: the most frequent of it."""
+    if not found.summary["denied"].iloc[0]:
+        return NONE
     rows = [
         {"what": panel.said(row["operation"]) or "no operation", "events": f"{row['events']:,}",
          "on": panel.said(row["key_name"] or row["scope"] or row["setting"], 80), "status": panel.said(row["http_status"]),

@@ -147,6 +147,7 @@ function render({ model, el }) {
   const head = element("div", "head");
   const figure = element("div");
   const panels = element("div", "panels");
+  const tokens = element("div", "tokens"); // filled when they are counted, after the page
   const records = element("section");
   const record = element("div", "record");
   const code = element("pre", "code");
@@ -266,6 +267,10 @@ function render({ model, el }) {
   // --- with what
   function drawList(list, whole) {
     const part = element("section");
+    if (list.note) {
+      part.append(element("h4", "", list.title), element("div", "faint", list.note));
+      return part;
+    }
     const rows = rarest ? [...list.rows].reverse() : list.rows;
     const all = opened.has(list.kind);
     const shown = all ? rows : rows.slice(0, FEW);
@@ -279,7 +284,7 @@ function render({ model, el }) {
       }));
     const lines = shown.map((row) => {
       const marks = [row.control ? `${count(row.control)} control` : "", row.denied ? `${count(row.denied)} denied` : "",
-        !whole && row.alone ? "nobody else" : ""].filter(Boolean).join(", ");
+        row.places > 1 ? `from ${count(row.places)} addresses` : "", !whole && row.alone ? "nobody else" : ""].filter(Boolean).join(", ");
       const name = lead(row.id, row.value, [row.label, row.hsm].filter(Boolean).join(" · "), "All that touches it");
       const first = element("span", row.new ? "new" : "", row.new ? `${row.first} new` : row.first);
       return cells([name, ""], [count(row.events), "number"], [marks, "faint"], [first, "when"]);
@@ -334,9 +339,15 @@ function render({ model, el }) {
     figure.append(bar);
     const later = Boolean(view.t0);
     panels.replaceChildren(...drawDepartures(view.departures, view.t0), ...view.weeks.map((week) => drawWeek(week, later)),
-      ...view.lists.map((list) => drawList(list, whole)), ...drawDenials(view.denials));
+      ...view.lists.map((list) => drawList(list, whole)), ...drawDenials(view.denials), tokens);
+    drawTokens();
     el.dataset.view = view.number;
     el.dataset.drawn = (performance.now() - began).toFixed(1);
+  }
+
+  function drawTokens() {
+    const list = model.get("tokens");
+    tokens.replaceChildren(...(list.kind ? [drawList(list, model.get("view").trail.length < 2)] : []));
   }
 
   // --- the rows themselves
@@ -394,7 +405,7 @@ function render({ model, el }) {
     message.textContent = model.get("message");
     code.textContent = model.get("code");
   };
-  const hears = { "change:matches": offer, "change:view": draw, "change:rows": drawRows, "change:selected": drawRows,
+  const hears = { "change:matches": offer, "change:view": draw, "change:tokens": drawTokens, "change:rows": drawRows, "change:selected": drawRows,
     "change:record": drawRecord, "change:message": words, "change:code": words };
   for (const [name, heard] of Object.entries(hears)) model.on(name, heard);
   draw();

@@ -28,9 +28,9 @@ _ENTITIES: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
 }
 _MET: Final = {
     "principals": "principal", "caller_ips": "caller_ip", "keys": "key", "clients": "client", "hsms": "hsm",
-    "operations": "operation", "token_ids": "token_id",
+    "operations": "operation",
 }  # fmt: skip
-_FRAMES: Final = ("met", "denials", "hours", "sessions", "departures")
+_FRAMES: Final = ("met", "denials", "hours", "sessions", "tokens", "departures")
 # What msticpy's pivots call their input, and the column of one that is a table.
 _INPUTS: Final = ("data", "value", "input")
 _COLUMNS: Final = ("column", "input_column", "input_col", "src_column", "src_col")
@@ -67,7 +67,7 @@ def register(events: Any, *, container: str = "mhsm") -> None:
 
     In the container of `IpAddress`, `Account`, `ServicePrincipal`, `Host` and `AzureResource` (these two name the managed
     HSM): ``profile`` (one row per value), ``events``, ``principals``, ``caller_ips``, ``keys``, ``clients``, ``hsms``,
-    ``operations``, ``token_ids``, ``met``, ``denials``, ``hours``, ``sessions``, ``departures``. Each takes a value, a list, an
+    ``operations``, ``met``, ``denials``, ``hours``, ``sessions``, ``tokens``, ``departures``. Each takes a value, a list, an
     entity, or a DataFrame with ``column=…`` and ``join=…``. On an entity: ``IpAddress(Address="192.0.2.1").mhsm_profile()``.
     All the evidence is asked, however old it is. Registered again, the new events take the place of the old ones.
 
