@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Claim names differ by token and by table: short (oid), a URI, the URI cut at its dots and nested, or the
 # URI with underscores. Flattened and folded they are the same word.
@@ -24,6 +25,8 @@ _SPELLINGS = {
     "auth_methods": ("amr", "http_schemas_microsoft_com_claims_authnmethodsreferences"),
     "token_id": ("uti",),
 }
+# Each spelling with the column that it fills; of two for one column the later one is preferred.
+_BEST_LAST = [(spelling, name) for name, spellings in _SPELLINGS.items() for spelling in reversed(spellings)]
 _TENANT_IN_ISSUER = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -74,7 +77,8 @@ def caller_of(identity: bytes, *, challenged: bool = False, tenant_id: str | Non
     if not claims:
         kind = "anonymous" if challenged else "unknown"
         return Caller(principal_type=kind, tenant_id=_lower(tenant_id), identity_json=text)
-    said = {name: _first(claims, spellings) for name, spellings in _SPELLINGS.items()}
+    said: dict[str, str | None] = dict.fromkeys(_SPELLINGS)
+    said |= {name: claims[spelling] for spelling, name in _BEST_LAST if spelling in claims}
     said["object_id"], said["app_id"] = _lower(said["object_id"]), _lower(said["app_id"])
     said["tenant_id"] = _lower(said["tenant_id"] or _tenant_of(claims.get("iss")) or tenant_id)
     return Caller(_label(said), _kind(said, claims), identity_json=text, **said)
@@ -117,7 +121,7 @@ def _flat(value: object, prefix: str = "") -> dict[str, str]:
         return {}
     flat: dict[str, str] = {}
     for key, item in value.items():
-        name = prefix + re.sub(r"[^a-z0-9]+", "_", str(key).lower())
+        name = prefix + _folded(str(key))
         if isinstance(item, dict):
             flat |= _flat(item, f"{name}_")
         elif isinstance(item, list):
@@ -127,8 +131,10 @@ def _flat(value: object, prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _first(claims: dict[str, str], spellings: tuple[str, ...]) -> str | None:
-    return next((claims[name] for name in spellings if name in claims), None)
+@lru_cache(1 << 10)
+def _folded(name: str) -> str:
+    """Return a claim's name in one spelling; there are few names, and a token of its own for every caller and hour."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower())
 
 
 def _lower(text: str | None) -> str | None:

@@ -76,7 +76,6 @@ def tokens(found: pd.DataFrame, ids: Ids, labels: Labels, since: datetime | None
     shown = found if len(found) <= 2 * _EACH else pd.concat([found.head(_EACH), found.tail(_EACH)])
     rows = shown.rename(columns={"token_id": "value"}).assign(
         kind="token_id", hsm=None, is_new=shown["first_time"] >= since if since else False,
-        only_here=shown["everywhere"] == shown["events"],
     )  # fmt: skip
     values = _values(rows, ids, labels)
     return _list("token_id", len(found), [

@@ -306,7 +306,7 @@ function render({ model, el }) {
     title.append(element("span", "faint", some(rows, total, ...["thing", "things"].map((thing) => `${thing} ${t0 ? "new since T0" : "taken up after three days or more"}`))));
     const lines = rows.map((row) => cells([row.first, "when"], [row.title, "faint"],
       [lead(row.id, row.value, [row.label, row.hsm].filter(Boolean).join(" · "), "All that touches it"), ""],
-      [count(row.events), "number"], [row.denied ? `${count(row.denied)} denied` : "", "faint kept"]));
+      [count(row.events), "number"], [row.denied ? `${count(row.denied)} denied` : "", "faint"]));
     const frame = element("div", "scroll");
     frame.append(table([["first (UTC)", "when"], ["what is new", ""], ["value", ""], ["events", "number"], ["of these", ""]], lines));
     part.append(title, frame);
