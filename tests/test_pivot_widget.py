@@ -6,6 +6,7 @@ import json
 import shutil
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 from building import SAMPLES
 
@@ -296,6 +297,30 @@ def test_a_record_opens_as_it_stands_in_the_evidence(panel):
     press(panel, "open", id=panel.rows["rows"][0]["id"])
 
     assert panel.record["raw"].startswith("{")
+
+
+def test_a_record_opens_with_what_happened_around_it(panel, case, monkeypatch):
+    panel.go(principal=ATTACKER["object_id"])
+    middle = panel.profile.rows(operation="KeyBackup")["event_id"].iloc[0]
+    found = analyse.neighbours(case, middle, minutes=10)
+
+    press(panel, "open", id=middle)
+    near = panel.record["near"]
+
+    assert near["total"] == len(found) - 1 > 2
+    assert [row["id"] for row in near["rows"]] == found.loc[found["event_id"] != middle, "event_id"].tolist()
+    pd.testing.assert_frame_equal(eval(near["code"], {"mf": __import__("mhsm_forensics"), "case": case}), found)
+    assert {row["same"] for row in near["rows"]} <= {"identity, address, token", "identity, address", "address"}
+    number = near["rows"][0]["cells"][0][1]
+
+    monkeypatch.setattr(page, "_NEAR", 2)
+    press(panel, "open", id=middle)
+    nearest = found[found["event_id"] != middle].sort_values("seconds", key=abs)["event_id"].head(2)
+    assert {row["id"] for row in panel.record["near"]["rows"]} == set(nearest)
+    assert panel.record["near"]["total"] == near["total"]
+
+    press(panel, "pivot", id=number)
+    assert panel.trail[-1] == {"operation": near["rows"][0]["cells"][0][0]}
 
 
 def test_it_can_begin_where_asked_and_refuses_what_can_not_be_asked(case):

@@ -30,9 +30,6 @@ _HERE = Path(__file__).parent
 _MATCHES = 12  # entities that a search offers at once
 _ROWS = 25
 _COLUMNS = ("time", "operation", "outcome", "http_status", "principal", "caller_ip", "key_name", "client", "hsm")
-# Columns of the table whose cells lead on, and the kind of what stands in them.
-_LEADS = {"operation": "operation", "principal": "principal", "caller_ip": "caller_ip", "key_name": "key",
-          "client": "client", "hsm": "hsm"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,16 +243,8 @@ class Pivot(anywidget.AnyWidget):
         }  # fmt: skip
 
     def _cells(self, row: dict[Any, Any], zone: str | None) -> list[list[Any]]:
-        """Text of each cell, and the id of the entity that it leads to."""
         local = [[panel.clock(row["time"].tz_convert(zone)), -1]] if zone else []
-        return [
-            [panel.said(row["time"]), -1], *local, *([panel.said(row[name], 80), self._lead(name, row)] for name in _COLUMNS[1:])
-        ]  # fmt: skip
-
-    def _lead(self, name: str, row: dict[Any, Any]) -> int:
-        return (
-            self._ids.of(_LEADS[name], row[name], row["hsm"] if name == "key_name" else None) if name in _LEADS else -1
-        )
+        return [[panel.said(row["time"]), -1], *local, *(page.cell(row, name, self._ids) for name in _COLUMNS[1:])]
 
     def _match(self, text: str) -> None:
         """Offer entities in whose value or label the words occur; what is no value of the log but can be asked about too."""
@@ -317,7 +306,12 @@ class Pivot(anywidget.AnyWidget):
         self._turn(max(int(content.get("start", 0)), 0), stretch)
 
     def _opened(self, event_id: str) -> None:
-        self.record = record(self._case, event_id)
+        found = analyse.neighbours(self._session, event_id, minutes=page.MINUTES)
+        near = page.near(found, event_id, self._ids) | {
+            "minutes": page.MINUTES,
+            "code": panel.call("mf.analyse.neighbours", self._looked_at(), repr(event_id), minutes=page.MINUTES),
+        }
+        self.record = record(self._case, event_id) | {"near": near}
 
     def _said(self, text: str) -> None:
         self.message = text
@@ -326,8 +320,11 @@ class Pivot(anywidget.AnyWidget):
     def _label(self, stop: Stop) -> str:
         return page.label(self._labels, stop.kind, stop.asked[stop.kind]) if stop.asked else ""
 
+    def _looked_at(self) -> str:
+        return "case" if self._scope.is_whole else "case.scoped"
+
     def _as_code(self, asked: Mapping[str, str]) -> str:
-        events = "case" if self._scope.is_whole else "case.scoped"
+        events = self._looked_at()
         given = {"since": self._since, "zone": self._case.display_zone} if not self._scope.is_whole else {}
         if not asked:
             return panel.call("mf.analyse.entities", events)

@@ -24,11 +24,23 @@ KINDS: Final = {
     "token_ip": ("Address of a token", "Addresses of tokens"), "object_id": ("Object id", "Object ids"),
     "token_id": ("Token", "Tokens"), "correlation_id": ("Correlation id", "Correlation ids"),
 }  # fmt: skip
+# Columns of a table whose cells lead on, and the kind of what stands in them.
+_LEADS: Final = {
+    "operation": "operation", "principal": "principal", "caller_ip": "caller_ip", "key_name": "key", "client": "client",
+    "hsm": "hsm",
+}  # fmt: skip
 _LISTED: Final = ("principal", "caller_ip", "key", "operation", "client", "hsm", "token_ip", "object_id")
 _TOLD: Final = ["kind", "value", "hsm", "events", "denied", "control_events", "is_new", "only_here"]
 _EACH: Final = 30  # values of a list that cross the wire from its head, and as many from its tail
 TOKENS_OF: Final = 50_000  # events whose tokens are listed
 _FIRST: Final = 200  # rows of a table that cross the wire
+MINUTES: Final = 10  # before and after a record that are looked at
+_NEAR: Final = 50  # events around a record that cross the wire
+_BESIDE: Final = ("operation", "principal", "caller_ip", "key_name", "client")
+_SAME: Final = {
+    "same_principal": "identity", "same_caller_ip": "address", "same_token_id": "token",
+    "same_correlation_id": "correlation id",
+}  # fmt: skip
 NONE: Final = {"total": 0, "rows": []}  # such a table without rows
 _BINS: Final = 96
 _STEPS: Final = (900, 3600, 2 * 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)  # seconds of a bin
@@ -58,6 +70,12 @@ class Ids:
         kind, value, hsm = self._names[number]
         kind = "caller_ip" if kind == "token_ip" else kind  # an address is asked about by all that it did
         return {kind: value} | ({"hsm": hsm} if hsm else {})
+
+
+def cell(row: Mapping[str, Any], name: str, ids: Ids) -> list[Any]:
+    """Text of a cell, and the number of what it leads to."""
+    kind = _LEADS.get(name)
+    return [panel.said(row[name], 80), ids.of(kind, row[name], row["hsm"] if kind == "key" else None) if kind else -1]
 
 
 def lists(met: pd.DataFrame, ids: Ids, labels: Labels, asked: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -192,3 +210,17 @@ def denials(found: Profile) -> dict[str, Any]:
         for row in to_records(found.denials.head(_FIRST))
     ]  # fmt: skip
     return {"total": len(found.denials), "rows": rows}
+
+
+def near(found: pd.DataFrame, event_id: str, ids: Ids) -> dict[str, Any]:
+    """Events around a record that share something with it: the nearest of them, in their order."""
+    others = found[found["event_id"] != event_id]
+    nearest = others["seconds"].abs().sort_values(kind="stable").index[:_NEAR]
+    return {"total": len(others), "rows": [_beside(row, ids) for row in to_records(others.loc[nearest.sort_values()])]}
+
+
+def _beside(row: dict[str, Any], ids: Ids) -> dict[str, Any]:
+    cells = [cell(row, name, ids) for name in _BESIDE]
+    shared = [word for name, word in _SAME.items() if row[name]]
+    return {"id": row["event_id"], "seconds": f"{row['seconds']:+,.3f}", "cells": cells, "outcome": panel.said(row["outcome"]),
+            "same": ", ".join(shared)}  # fmt: skip

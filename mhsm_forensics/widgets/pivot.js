@@ -398,7 +398,23 @@ function render({ model, el }) {
     const verbatim = element("pre", "", found.raw);
     verbatim.tabIndex = 0;
     verbatim.setAttribute("aria-label", "The record, verbatim");
-    record.append(element("div", "faint", "As it stands in the evidence:"), verbatim, facts, element("pre", "code", found.code));
+    record.append(element("div", "faint", "As it stands in the evidence:"), verbatim, facts, element("pre", "code", found.code),
+      drawNear(found.near));
+  }
+
+  function drawNear({ total, rows, minutes, code: same }) {
+    const part = element("section");
+    const title = element("h4", "", "Around it");
+    const cut = rows.length < total ? `the nearest ${count(rows.length)} of ` : "";
+    title.append(element("span", "faint", `${cut}${count(total)} ${total === 1 ? "event" : "events"} from ${minutes} minutes before to `
+      + `${minutes} minutes after it with the same identity, address, token or correlation id, of what is looked at`));
+    const lines = rows.map((row) => cells([row.seconds, "number"], ...row.cells.map(([text, id]) => [text ? lead(id, text, "", "All that touches it") : "", ""]),
+      [row.outcome, ""], [row.same, "faint"], [button("record", "The record as it stands in the evidence", () => ask("open", { id: row.id })), ""]));
+    const frame = element("div", "scroll");
+    if (rows.length) frame.append(table([["seconds", ""], ["operation", ""], ["identity", ""], ["address", ""], ["key", ""],
+      ["client", ""], ["outcome", ""], ["the same", ""], ["bytes", ""]], lines));
+    part.append(title, frame, element("pre", "code", same));
+    return part;
   }
 
   const words = () => {
