@@ -76,9 +76,26 @@ def fetch(
     ------
     RefusedError
         The blob can't be read, or changes all the time.
+    StoppedError
+        Somebody asked to stop.
     OSError
-        The disk refuses.
+        The disk refuses. Whatever is raised, nothing is left at *target*.
     """
+    try:
+        return _tried(container, blob, target, earlier, stop, tell)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _tried(
+    container: ContainerClient,
+    blob: Blob,
+    target: Path,
+    earlier: Earlier | None,
+    stop: Event,
+    tell: Callable[[int], None],
+) -> Fetched:
     for _ in range(_ATTEMPTS):
         try:
             return _fetch(container, blob, target, _still_prefix(blob, earlier), stop, tell)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import replace
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,6 @@ from ._storage_result import Collected, Unreadable
 if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
-    from threading import Event
 
     from azure.storage.blob import ContainerClient
 
@@ -44,7 +44,7 @@ class Run:
         self._incoming = case.path / "evidence" / ".incoming"
         self._known = {entry.sha256: entry for entry in case.manifest.evidence}
         self._held = _held(case, place)
-        self._workers, self._lock = Workers(WORKERS, stop), Lock()
+        self._workers, self._lock, self._over = Workers(WORKERS, stop), Lock(), Event()
         self._fetched = 0
         self._new: list[Evidence] = []
         self._arrived: list[Fetched] = []  # whole and on disk, not evidence yet
@@ -100,13 +100,24 @@ class Run:
                 self._take(jobs[job], job)
         finally:
             self._keep()
+            self._drop(f"{run}-*")
+
+    def _drop(self, late: str) -> None:
+        """Throw away what nobody waits for any more, now and when it is whole."""
+        self._over.set()
+        for path in self._incoming.glob(late):
+            with suppress(PermissionError):  # where a file that is written to can't be: who writes does it
+                path.unlink(missing_ok=True)
 
     def _is_held(self, blob: Blob) -> bool:
         earlier = self._held.get(blob.name)
         return earlier is not None and (earlier.etag, earlier.size) == (blob.etag, blob.size)
 
     def _fetch(self, blob: Blob, target: Path) -> Fetched:
-        return fetch(self.client, blob, target, self._held.get(blob.name), self._workers.halt, self._tell)
+        got = fetch(self.client, blob, target, self._held.get(blob.name), self._workers.halt, self._tell)
+        if self._over.is_set():
+            target.unlink(missing_ok=True)
+        return got
 
     def _tell(self, count: int) -> None:
         with self._lock:

@@ -24,6 +24,7 @@ from collect.proxy import Fault
 from mhsm_forensics import case as cases
 from mhsm_forensics import ingest
 from mhsm_forensics.collect import _download, _listing, _storage_run, commands, login, storage
+from mhsm_forensics.collect._patience import RefusedError, StoppedError
 from mhsm_forensics.errors import CaseError, EvidenceError, InputError
 
 if TYPE_CHECKING:
@@ -213,6 +214,21 @@ def test_another_beginning_under_the_same_creation_time_is_noticed(container, ca
 
     assert got.start == 0
     assert (case.path / "x").read_bytes() == lines(60, first=500)
+
+
+@pytest.mark.parametrize("trouble", ["stopped", "gone"])
+def test_a_download_that_fails_leaves_nothing(trouble, container, case):
+    append(container, blob_name(), lines(3))
+    blob, stop = _listing.properties(container, blob_name()), Event()
+    if trouble == "stopped":
+        stop.set()
+    else:
+        container.delete_blob(blob_name())
+
+    with pytest.raises((StoppedError, RefusedError)):
+        _download.fetch(container, blob, case.path / "x", None, stop, lambda _: None)
+
+    assert not (case.path / "x").exists()
 
 
 def _place_of(custody: Path) -> str:
@@ -581,6 +597,7 @@ def test_requests_without_an_answer_do_not_hold_up_a_stop(listing, container, ca
     assert case.unfinished[0].endswith("it was stopped")
     time.sleep(0.3)
     assert len(proxy.log) == asked  # nothing is asked for after a stop
+    assert_sound(first.case)  # and what the late answers brought is gone
     assert collect(case).complete
     assert kept(case) == {name: [data] for name, data in made.items()}
     assert_sound(cases.open_case(case.path))
