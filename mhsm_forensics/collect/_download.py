@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -15,7 +16,7 @@ from ._listing import Blob, properties
 from ._patience import RefusedError, patiently
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from threading import Event
 
@@ -81,21 +82,6 @@ def fetch(
     OSError
         The disk refuses. Whatever is raised, nothing is left at *target*.
     """
-    try:
-        return _tried(container, blob, target, earlier, stop, tell)
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
-
-
-def _tried(
-    container: ContainerClient,
-    blob: Blob,
-    target: Path,
-    earlier: Earlier | None,
-    stop: Event,
-    tell: Callable[[int], None],
-) -> Fetched:
     for _ in range(_ATTEMPTS):
         try:
             return _fetch(container, blob, target, _still_prefix(blob, earlier), stop, tell)
@@ -118,7 +104,7 @@ def _fetch(
     tell: Callable[[int], None],
 ) -> Fetched:
     whole = _Writer()
-    with target.open("wb") as file:
+    with _whole_or_nothing(target), target.open("wb") as file:
         start = _copy(earlier, file, whole) if earlier else 0
         position, etag = start, blob.etag
         while position < blob.size:
@@ -133,6 +119,15 @@ def _fetch(
         file.flush()
         os.fsync(file.fileno())
     return Fetched(blob, target, whole.sha256.hexdigest(), whole.md5.hexdigest(), start)
+
+
+@contextmanager
+def _whole_or_nothing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 class _Writer:
