@@ -19,7 +19,7 @@ from .. import schema
 from ..errors import CaseError, InputError
 from ._custody import TOOL, read_custody, record_custody, utc_now, utc_text
 from ._events import Events, microseconds, read_tables
-from ._manifest import FATES, Evidence, Manifest, read_manifest, replace_text, write_manifest
+from ._manifest import FATES, Evidence, Manifest, PassedOver, read_manifest, replace_text, write_manifest
 from ._notes import Notes, ids_in
 from ._scope import Scope, read_scope, write_scope
 from ._unfinished import unfinished
@@ -32,9 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "Scope", "create_case", "microseconds",
-    "open_case", "read_custody", "read_manifest", "record_custody", "replace_text", "sha256_of", "utc_now", "utc_text", "verify",
-    "write_manifest",
+    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "PassedOver", "Scope", "create_case",
+    "microseconds", "open_case", "read_custody", "read_manifest", "record_custody", "replace_text", "sha256_of", "utc_now", "utc_text", "verify", "write_manifest",
 ]  # fmt: skip
 
 FORMAT = 1
@@ -126,7 +125,12 @@ class Case:
     @cached_property
     def evidence(self) -> pd.DataFrame:
         """Every evidence file with its SHA-256 and its lines by fate; one row per file or archive member."""
-        rows = [asdict(entry) | (entry.fates or dict.fromkeys(FATES)) for entry in self.manifest.evidence]
+        rows = [
+            asdict(entry)
+            | (entry.fates or dict.fromkeys(FATES))
+            | {"position": ".".join(map(str, entry.position)) or None}
+            for entry in self.manifest.evidence
+        ]
         names = [name for name in Evidence.__slots__ if name != "fates"]
         frame = schema.to_pandas(pa.Table.from_pylist(rows, schema=_evidence_schema(names)))
         return frame.astype({"acquired": "datetime64[us, UTC]"})
