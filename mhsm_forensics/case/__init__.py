@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "PassedOver", "Scope", "create_case",
-    "microseconds", "open_case", "read_custody", "read_manifest", "record_custody", "replace_text", "sha256_of", "utc_now", "utc_text", "verify", "write_manifest",
+    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "PassedOver", "Scope",
+    "create_case", "microseconds", "open_case", "read_custody", "read_manifest", "record_custody", "replace_text",
+    "sha256_of", "utc_now", "utc_text", "verify", "write_manifest",
 ]  # fmt: skip
 
 FORMAT = 1
