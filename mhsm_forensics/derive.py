@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import schema
-from .evidence import blocks
+from .evidence import contents
 from .load import records
 from .normalise import Normalised, Normaliser
 
@@ -61,8 +63,8 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
     loaded = {entry.evidence_id: Loaded(entry) for entry, _ in files}
     with _no_cycles(), _Writers(staging, name) as writers:
         held = Normaliser()
-        for entry, path in files:
-            for batch in records(blocks(path, entry.member)):
+        for entry, content in _read(files):
+            for batch in records(content):
                 held.take(batch, entry)
                 loaded[entry.evidence_id].blank += batch.blank
                 loaded[entry.evidence_id].torn = batch.torn
@@ -71,6 +73,14 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
                     held = Normaliser()
         _pass_on(held, writers, loaded)
     return list(loaded.values())
+
+
+def _read(files: list[tuple[Evidence, Path]]) -> Iterator[tuple[Evidence, Iterator[bytes]]]:
+    """Yield the content of each file; members of one archive as they pass, in one way through it."""
+    for path, group in groupby(files, key=itemgetter(1)):
+        entries = {entry.position: entry for entry, _ in group}
+        for position, content in contents(path, entries.keys()):
+            yield entries[position], content
 
 
 def _pass_on(held: Normaliser, writers: _Writers, loaded: dict[str, Loaded]) -> None:
