@@ -59,9 +59,9 @@ class _Search:
         for path in paths:
             if not _is_there(path):
                 raise EvidenceError.no_such_path(path)
-        self._paths, self._apart = paths, apart.resolve() if apart else None
+        self._paths, self._apart = paths, apart.stat() if apart else None
         self._roots = [path.resolve() for path in paths]
-        self._folders: set[Path] = set()
+        self._folders: set[tuple[int, int]] = set()  # by which the system knows them
         self.sources: list[Source] = []
         self.passed_over: list[PassedOver] = []
 
@@ -87,56 +87,63 @@ class _Search:
         yield from files
 
     def _below(self, folder: Source) -> Iterator[Source]:
-        self._folders.add(folder.path.resolve())
-        try:
-            entries = sorted(os.scandir(folder.path), key=lambda entry: entry.name)
-        except OSError as problem:
-            self._unreadable(folder, problem)
-            return
-        for entry in entries:
-            source = Source(
-                folder.path / entry.name, f"{folder.relative}/{entry.name}" if folder.relative else entry.name
-            )
-            if entry.is_symlink():
-                yield from self._link(source)
-            elif entry.is_dir(follow_symlinks=False):
-                yield from self._folder(source)
-            else:
-                yield from self._file(source)
+        """Yield the files below a folder; folders may be nested deeper than functions can be."""
+        waiting = [folder]
+        while waiting:
+            folder = waiting.pop()
+            for source, is_link, is_folder in self._entries(folder):
+                leads = self._leads_to_folder(source) if is_link else is_folder
+                if leads:
+                    waiting.append(source)
+                elif leads is not None:
+                    yield from self._file(source)
 
-    def _folder(self, source: Source) -> Iterator[Source]:
-        if source.path.resolve() == self._apart:
-            self.passed_over.append(passed_over(source, "left out", "this case itself"))
-        else:
-            yield from self._below(source)
+    def _entries(self, folder: Source) -> Iterator[tuple[Source, bool, bool]]:
+        """Yield what is in a folder, and whether it is a link or a folder."""
+        try:
+            about = folder.path.stat()
+            if self._apart and os.path.samestat(about, self._apart):
+                self.passed_over.append(passed_over(folder, "left out", "this case itself"))
+                return
+            self._folders.add((about.st_dev, about.st_ino))
+            with os.scandir(folder.path) as entries:
+                for entry in entries:
+                    source = Source(Path(entry.path), f"{folder.relative}/{entry.name}".lstrip("/"))
+                    yield source, entry.is_symlink(), entry.is_dir(follow_symlinks=False)
+        except OSError as problem:
+            self.passed_over.append(unreadable(folder, problem))
 
     def _file(self, source: Source) -> Iterator[Source]:
         try:
             kind = stat.S_IFMT(source.path.stat().st_mode)
         except OSError as problem:
-            self._unreadable(source, problem)
+            self.passed_over.append(unreadable(source, problem))
             return
         if kind in _NO_FILE:  # opening a pipe would wait for somebody who writes
             self.passed_over.append(passed_over(source, "left out", _NO_FILE[kind]))
         else:
             yield source
 
-    def _link(self, source: Source) -> Iterator[Source]:
-        """Follow a link, unless what it leads to is read anyway, or would lead around in a circle."""
-        target = Path(os.path.realpath(source.path))
-        if not _is_there(source.path):
-            self.passed_over.append(passed_over(source, "unreadable", f"a link to {target}, where nothing is"))
-        elif target in self._folders or any(target.is_relative_to(root) for root in self._roots):
-            self.passed_over.append(passed_over(source, "left out", f"a link to {target}, which is read there"))
+    def _leads_to_folder(self, link: Source) -> bool | None:
+        """Whether a link leads to a folder; None where it is not followed: it leads nowhere, or to what is read anyway."""
+        target = Path(os.path.realpath(link.path))
+        if not _is_there(link.path):
+            self.passed_over.append(passed_over(link, "unreadable", f"a link to {target}, where nothing is"))
+        elif _number_of(target) in self._folders or any(target.is_relative_to(root) for root in self._roots):
+            self.passed_over.append(passed_over(link, "left out", f"a link to {target}, which is read there"))
         elif any(root.is_relative_to(target) for root in self._roots):
-            self.passed_over.append(passed_over(source, "left out", f"a link to {target}, a folder around this one"))
-        elif target.is_dir():
-            yield from self._folder(source)
+            self.passed_over.append(passed_over(link, "left out", f"a link to {target}, a folder around this one"))
         else:
-            yield from self._file(source)
+            return target.is_dir()
+        return None
 
-    def _unreadable(self, source: Source, problem: OSError) -> None:
-        self.passed_over.append(unreadable(source, problem))
+
+def _number_of(path: Path) -> tuple[int, int] | None:
+    try:
+        about = path.stat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
 
 
 def unreadable(source: Source, problem: OSError) -> PassedOver:
@@ -165,7 +172,6 @@ def _blob_path(path: Path) -> str | None:
 def _judged(source: Source) -> tuple[bool, list[PassedOver]]:
     """Whether a file is evidence, or something in it; else what it and its members are."""
     others: list[PassedOver] = []
-    members = 0
     try:
         if has_log_name(source.path.name):
             source.path.open("rb").close()
@@ -174,13 +180,7 @@ def _judged(source: Source) -> tuple[bool, list[PassedOver]]:
             reason = why_not(source, member, look_at(member.content))
             if reason is None:
                 return True, []
-            members += bool(member.position) and member.special != "a folder"
-            others += [reason] if not member.position or reason.kind != "left out" else []
+            others += [reason] if member.special != "a folder" else []
     except OSError as problem:
         return False, [unreadable(source, problem)]
-    about = f"{NO_LOG} among the {members:,} files in it" if members else f"{NO_LOG}: an archive of nothing"
-    return False, others if _is_told(others, source) else [passed_over(source, "left out", about), *others]
-
-
-def _is_told(others: list[PassedOver], source: Source) -> bool:
-    return any(other.origin == passed_over(source, "", "").origin for other in others)
+    return False, others or [passed_over(source, "left out", f"{NO_LOG}: an archive of nothing")]

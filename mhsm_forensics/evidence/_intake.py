@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections import ChainMap
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from ._judge import look_at, passed_over, storable, why_not
 from ._streams import BLOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
     from typing import IO
 
     from ..case import PassedOver
@@ -33,6 +34,8 @@ ARCHIVE: Final = "archive"  # `form` of evidence that is only what other evidenc
 INCOMING: Final = ".incoming"  # below evidence/: what has no final name yet
 
 _ID_LENGTH = 32
+# What a path below evidence/ may be: the case stands somewhere, too. `origin` keeps what it was.
+_DEEPEST, _LONGEST, _LONGEST_NAME = 64, 2000, 230
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ def acquire(
 ) -> Taken:
     """Take one file into the case; nothing but the known entry if the case has these bytes.
 
-    An archive gives an entry for itself and one for each member that is a log, or can't be read, and whose bytes are new.
+    An archive gives an entry for itself and one for each member that is a log, or can't be read. One whose bytes the case
+    has already is read again, as what it is: a duplicate.
 
     Parameters
     ----------
@@ -182,6 +186,12 @@ def free_path(case: Case, relative: str, digest: str) -> str:
     """Return a path below evidence/ that no other file has: a blob that grew is kept beside its earlier self."""
     parts = [part for part in Path(relative).parts if part not in ("/", "..")] or ["evidence"]
     parts[0] = "incoming" if parts[0] == INCOMING else parts[0]
+    if (
+        len(parts) > _DEEPEST
+        or len(relative.encode()) > _LONGEST
+        or max(len(p.encode()) for p in parts) > _LONGEST_NAME
+    ):
+        parts = ["long-names", f"{digest[:_ID_LENGTH]}{Path(relative).suffix[:16]}"]
     path, evidence = Path(*parts), case.path / "evidence"
     for around in list(path.parents)[-2::-1]:
         if (evidence / around).is_file():  # a file has the name of the folder
@@ -197,7 +207,7 @@ def _with_members(
     """Return the entry of a file, and behind an archive's those of its members; and what in it is passed over."""
     found: dict[str, Evidence] = {}
     others: list[PassedOver] = []
-    logs, fault = 0, None
+    fault: str | None = None
     for member in walk(path, hashed=True):
         if not member.position and not member.is_archive:
             return [entry], []
@@ -205,26 +215,30 @@ def _with_members(
         if not member.position:
             fault = look.fault
         elif (reason := why_not(source, member, look)) is None:
-            logs += 1
-            key, new = _member_entry(entry, member, look.fault)
-            found |= {} if key in known or key in found else {key: new}
+            key, new = _member_entry(entry, member, look.fault, ChainMap(found, known))
+            found[key] = new
         elif member.special != "a folder":
             others.append(reason)
-    note = f"archive; {len(found):,} of {logs:,} members are new, each is evidence of its own"
+    note = f"archive; {len(found):,} members, each is evidence of its own"
     fates = None if fault else dict.fromkeys(FATES, 0)
     return [replace(entry, fates=fates, unreadable=fault, form=ARCHIVE, note=note), *found.values()], others
 
 
-def _member_entry(archive: Evidence, member: Member, fault: str | None) -> tuple[str, Evidence]:
-    """Return what a member is known by, and its entry."""
+def _member_entry(archive: Evidence, member: Member, fault: str | None, known: Container[str]) -> tuple[str, Evidence]:
+    """Return what a member is known by, and its entry: by its bytes, or by its place if others have them or it is torn."""
     member.tap.drain()
     sha256, name = member.tap.sha256, storable(member.name)
-    at = f"{archive.sha256} {'.'.join(map(str, member.position))}"
-    key = hashlib.sha256(at.encode()).hexdigest()[:_ID_LENGTH] if member.tap.fault else sha256
+    is_apart = member.tap.fault or sha256 in known
+    key = _place_id(archive, member) if is_apart else sha256
     return key, replace(
         archive, evidence_id=evidence_id(key), member=name, position=member.position, size=member.tap.size, sha256=sha256,
         origin=f"{archive.origin}!{name}", unreadable=fault, note=member.note,
     )  # fmt: skip
+
+
+def _place_id(archive: Evidence, member: Member) -> str:
+    place = f"{archive.sha256} {'.'.join(map(str, member.position))}"
+    return hashlib.sha256(place.encode()).hexdigest()[:_ID_LENGTH]
 
 
 def put_in_place(case: Case, entry: Evidence) -> None:

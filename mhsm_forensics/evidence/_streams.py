@@ -9,8 +9,9 @@ import bz2
 import codecs
 import lzma
 import zlib
+from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import zstandard
 
@@ -28,6 +29,7 @@ HEAD: Final = 64 << 10  # bytes by which a file is known
 # A compressed log shrinks 10 to 60 times. What grows hundreds of times, and past this size, is meant to fill a disk.
 SAFE_EXPANSION = 256 << 20
 MAX_RATIO = 400
+_SUSPICIOUS = 1 << 20
 MAX_MEMORY: Final = 128 << 20  # of a decompressor
 
 ENDS: Final = "ends before its stream does"
@@ -38,8 +40,10 @@ NEEDS_MEMORY: Final = f"needs more than {MAX_MEMORY >> 20} MB of memory to be de
 
 PACKED: Final = 1 << 18  # compressed bytes read at once
 _GATHERED = 1 << 20
-# A block of 4 bytes can give 128 KB, and the library has no limit on what it gives at once.
-_ZSTD_PACKED = 2 << 10
+# Compressed bytes that are taken at once: a fault takes what they give with it, and a bomb is seen after as many.
+_PIECE = 4 << 10
+# Of Zstandard, 4 bytes can give 128 KB, and the library has no limit on what it gives at once.
+_ZSTD_PIECE = 1 << 10
 _ERRORS = (zlib.error, lzma.LZMAError, zstandard.ZstdError, OSError, ValueError, MemoryError)
 
 
@@ -99,25 +103,40 @@ def compression(head: bytes) -> Unpack | None:
 def expanded(packed: Iterator[bytes], unpack: Unpack) -> Iterator[bytes]:
     """Decompress, as long as what comes out stands in proportion to what went in.
 
+    What is out of proportion is held back until it is clear whether it is a bomb: of that, nothing is given.
+
     Raises
     ------
     TornStreamError
         After what could be read.
     """
     taken = given = 0
+    held: list[bytes] = []  # compressed again: it takes hardly any memory
 
     def counted() -> Iterator[bytes]:
         nonlocal taken
         for block in packed:
-            for at in range(0, len(block), PACKED):
-                taken += len(piece := block[at : at + PACKED])
+            for at in range(0, len(block), _PIECE):
+                taken += len(piece := block[at : at + _PIECE])
                 yield piece
 
-    for block in unpack(counted()):
-        given += len(block)
-        if given > max(SAFE_EXPANSION, taken * MAX_RATIO):
-            raise TornStreamError(f"expands to more than {given >> 20:,} MB from {max(taken >> 10, 1):,} KB")
-        yield block
+    try:
+        for block in unpack(counted()):
+            given += len(block)
+            if given > max(_SUSPICIOUS, taken * MAX_RATIO):
+                held.append(zlib.compress(block, 1))
+                if given > SAFE_EXPANSION:
+                    first = zlib.decompress(held[0])
+                    held = [zlib.compress(first.rstrip(first[-1:]))]  # what stood before the bomb began
+                    raise TornStreamError(f"expands to more than {given >> 20:,} MB from {max(taken >> 10, 1):,} KB")
+                continue
+            yield from map(zlib.decompress, held)
+            held = []
+            yield block
+    except TornStreamError:
+        yield from map(zlib.decompress, held)
+        raise
+    yield from map(zlib.decompress, held)
 
 
 class _Stream(Protocol):
@@ -133,9 +152,11 @@ class _Stream(Protocol):
 
 
 class _Zlib:
+    """Of damaged data, `rescued` has what comes before the fault; the library keeps that to itself."""
+
     def __init__(self, window: int) -> None:
         self._stream = zlib.decompressobj(window)
-        self.needs_input = True
+        self.needs_input, self.rescued = True, b""
 
     @property
     def eof(self) -> bool:
@@ -146,9 +167,24 @@ class _Zlib:
         return self._stream.unused_data
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
-        block = self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+        data, before = self._stream.unconsumed_tail + data, self._stream.copy()
+        try:
+            block = self._stream.decompress(data, max_length)
+        except zlib.error:
+            self.rescued = b"".join(_byte_by_byte(before, data, max_length))
+            raise
         self.needs_input = len(block) < max_length
         return block
+
+
+def _byte_by_byte(stream: Any, data: bytes, max_length: int) -> Iterator[bytes]:
+    given = 0
+    with suppress(zlib.error):
+        for at in range(len(data)):
+            yield (block := stream.decompress(data[at : at + 1]))
+            given += len(block)
+            if given >= max_length:
+                return
 
 
 class _Zstd:
@@ -178,7 +214,10 @@ def _one_after_another(make: Callable[[], _Stream], *, padding: bytes = b"", sin
             data = block if begun else block.lstrip(padding)
             while data or (begun and not stream.needs_input):
                 begun = True
-                yield _step(stream, data, later=ended)
+                block, fault = _step(stream, data, later=ended)
+                yield block
+                if fault:
+                    raise TornStreamError(fault)
                 data = b""
                 if stream.eof:
                     if single:
@@ -190,11 +229,12 @@ def _one_after_another(make: Callable[[], _Stream], *, padding: bytes = b"", sin
     return unpack
 
 
-def _step(stream: _Stream, data: bytes, *, later: bool) -> bytes:
+def _step(stream: _Stream, data: bytes, *, later: bool) -> tuple[bytes, str | None]:
+    """Decompress a piece; returns what it gave, and why it goes no further."""
     try:
-        return stream.decompress(data, BLOCK)
+        return stream.decompress(data, BLOCK), None
     except _ERRORS as problem:
-        raise TornStreamError(FOLLOWED if later and _is_header(problem) else _why(problem)) from problem
+        return getattr(stream, "rescued", b""), FOLLOWED if later and _is_header(problem) else _why(problem)
 
 
 def _is_header(problem: BaseException) -> bool:
@@ -218,8 +258,8 @@ _unzstd = _one_after_another(_Zstd)
 
 
 def unzstd(packed: Iterator[bytes]) -> Iterator[bytes]:
-    """Decompress Zstandard, a little at a time."""
-    return _unzstd(block[at : at + _ZSTD_PACKED] for block in packed for at in range(0, len(block), _ZSTD_PACKED))
+    """Decompress Zstandard."""
+    return _unzstd(block[at : at + _ZSTD_PIECE] for block in packed for at in range(0, len(block), _ZSTD_PIECE))
 
 
 _BY_MAGIC: Final[dict[bytes, Unpack]] = {

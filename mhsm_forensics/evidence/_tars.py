@@ -14,13 +14,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from ._streams import ENDS, TornStreamError, failing
+from ._streams import ENDS, MAX_RATIO, SAFE_EXPANSION, TornStreamError, failing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
 _RECORD = 512
+_ZEROS = 1 << 16
 _MAX_HEADER = 1 << 20  # of a long name, or of a member's further fields
 
 _FILES: Final = b"\0" + b"07"
@@ -112,12 +113,12 @@ def tar_members(pipe: Pipe) -> Iterator[TarMember]:
     index, about, walk = 0, _About(), _Walk(pipe)
     for header in walk.headers():
         kind, size = header[156:157], _size(header, about)
-        _pass_holes(header, pipe)
+        pieces = _pieces(header, pipe)
         end = pipe.at + size + -size % _RECORD
         if kind in (b"x", b"g", b"L", b"K"):
             about = _told(about, kind, pipe.read(size) if size <= _MAX_HEADER else b"")
         else:
-            yield _member(index, header, about, size, pipe)
+            yield _member(index, header, about, size, pipe, pieces)
             index, about = index + 1, _About()
             if pipe.told:
                 return
@@ -133,11 +134,27 @@ def _size(header: bytes, about: _About) -> int:
     return about.size if about.size is not None else _number(header[124:136])
 
 
-def _pass_holes(header: bytes, pipe: Pipe) -> None:
-    """Pass over the lists of holes that stand between the header of a sparse file and its content."""
-    more = header[156:157] == b"S" and header[482:483] != b"\0"
-    while more:
-        more = pipe.read(_RECORD)[504:505] not in (b"", b"\0")
+def _pieces(header: bytes, pipe: Pipe) -> list[tuple[int, int]]:
+    """Where the pieces of a file with holes belong, which stands in its header and in blocks behind that."""
+    if header[156:157] != b"S":
+        return []
+    fields, more = header[386:482], header[482:483]
+    while more not in (b"", b"\0", b"0"):
+        block = pipe.read(_RECORD)
+        fields, more = fields + block[:504], block[504:505]
+    pairs = [(fields[at : at + 12], fields[at + 12 : at + 24]) for at in range(0, len(fields), 24)]
+    return [(_number(offset), _number(length)) for offset, length in pairs if length.strip(b"\0 ")]
+
+
+def _with_holes(pipe: Pipe, size: int, pieces: list[tuple[int, int]], whole: int) -> Iterator[bytes]:
+    """Yield a file with its holes as zeros."""
+    if whole > max(SAFE_EXPANSION, size * MAX_RATIO):
+        raise TornStreamError(f"expands to {whole >> 20:,} MB from {size >> 10:,} KB")
+    at = 0
+    for offset, length in [*pieces, (whole, 0)]:
+        yield from (bytes(min(_ZEROS, offset - zero)) for zero in range(at, offset, _ZEROS))
+        yield from pipe.content(length)
+        at = offset + length
 
 
 @dataclass(slots=True)
@@ -207,7 +224,9 @@ def _fields(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         at = max(end, found.end())
 
 
-def _member(index: int, header: bytes, about: _About, size: int, pipe: Pipe) -> TarMember:
+def _member(
+    index: int, header: bytes, about: _About, size: int, pipe: Pipe, pieces: list[tuple[int, int]]
+) -> TarMember:
     kind, name = header[156:157], about.name or _name(header)
     if kind in _SPECIAL:
         link = about.link or header[157:257].rstrip(b"\0")
@@ -215,8 +234,10 @@ def _member(index: int, header: bytes, about: _About, size: int, pipe: Pipe) -> 
         return TarMember(index, _text(name), iter(()), what)
     if kind == b"5" or (kind in _FILES and name.endswith(b"/")):
         return TarMember(index, _text(name), iter(()), "a folder")
-    if kind == b"S" or about.sparse:
-        return TarMember(index, _text(name), failing("a file with holes (sparse)"), None)
+    if kind == b"S":
+        return TarMember(index, _text(name), _with_holes(pipe, size, pieces, _number(header[483:495])), None)
+    if about.sparse:
+        return TarMember(index, _text(name), failing("a file with holes (sparse, pax)"), None)
     return TarMember(index, _text(name), pipe.content(size), None)
 
 

@@ -1,7 +1,7 @@
 """Members of a zip, by its directory; and by what stands before each member where there is none, or where it names less.
 
-The directory is read by `zipfile`, the members are not: what can be read of a damaged one is evidence, and `zipfile` knows
-neither Zstandard nor xz, nor members that overlap.
+`zipfile` is not used: what can be read of a damaged member is evidence, and `zipfile` gives up a whole archive for one
+odd field, knows neither Zstandard nor xz, and reads members that overlap as if they were many.
 
 References
 ----------
@@ -11,9 +11,7 @@ https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 from __future__ import annotations
 
 import os
-import stat
 import struct
-import zipfile
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -30,17 +28,17 @@ from ._streams import (
     unlzma,
     unxz,
     unzstd,
-)  # fmt: skip
+)
+from ._zip_directory import MAX_MEMBERS, large_sizes, read_directory, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import IO
 
     from ._streams import Unpack
+    from ._zip_directory import Entry
 
-MAX_MEMBERS: Final = 500_000
-
-_LOCAL, _DESCRIPTOR = b"PK\x03\x04", b"PK\x07\x08"
+_LOCAL, _END, _DESCRIPTOR = b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08"
 _HEADER = struct.Struct("<4s5H3L2H")
 _ENCRYPTED, _SIZES_BEHIND, _MARKED_END = 1 | 1 << 6, 1 << 3, 1 << 1
 _STORED, _LZMA, _AES = 0, 14, 99
@@ -49,9 +47,10 @@ _METHODS: Final = {
     1: "Shrink", 6: "Implode", 9: "Deflate64", 10: "DCL Implode", 94: "MP3", 96: "JPEG", 97: "WavPack", 98: "PPMd",
     **dict.fromkeys(range(2, 6), "Reduce"),
 }  # fmt: skip
-_LARGE = 0xFFFFFFFF
 _BEHIND: Final = ("<LLL", "<LQQ")  # CRC, packed size, size; of more than 4 GB
 _NEWEST: Final = 63  # version of the format
+_UNIX: Final = 3
+_SPECIAL: Final = {1: "a named pipe", 2: "a device", 6: "a device", 10: "a link", 12: "a socket"}
 
 
 @dataclass(slots=True)
@@ -82,28 +81,26 @@ class Zip:
 
 def is_zip(file: IO[bytes] | None, head: bytes) -> bool:
     """Whether some content is a zip; where it is a file, also behind a program that unpacks it."""
-    if head[:4] in (_LOCAL, b"PK\x05\x06") or head.startswith(_DESCRIPTOR + _LOCAL):
+    if head[:4] in (_LOCAL, _END) or head.startswith(_DESCRIPTOR + _LOCAL):
         return True
-    return file is not None and head[:2] in (b"MZ", b"\x7fE", b"#!") and zipfile.is_zipfile(file)
+    return file is not None and head[:2] in (b"MZ", b"\x7fE", b"#!") and read_directory(file) is not None
 
 
 def read_zip(file: IO[bytes]) -> Zip:
     """List the members of a zip, those that its directory names first, in its order."""
     end = file.seek(0, os.SEEK_END)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            infos = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error, OSError, ValueError):
+    directory = read_directory(file)
+    if directory is None:
         return Zip(_found_between(file, 0, end, torn=True), "its directory is missing or damaged")
-    members = [_listed(index, info) for index, info in enumerate(infos[:MAX_MEMBERS])]
+    members = [_listed(index, entry) for index, entry in enumerate(directory.entries[:MAX_MEMBERS])]
     for member in members:
         _locate(file, member)
     _mark_overlaps(members)
     found = [one for a, b in _gaps(members, end) for one in _found_between(file, a, b)]
     more = _without_lost(found, members)
-    for index, member in enumerate(more, len(infos)):
+    for index, member in enumerate(more, len(directory.entries)):
         member.index, member.note = index, "not in the archive's directory"
-    return Zip(members + more, f"more than {MAX_MEMBERS:,} members" if len(infos) > MAX_MEMBERS else None)
+    return Zip(members + more, directory.fault)
 
 
 def content_of(file: IO[bytes], member: ZipMember) -> Iterator[bytes]:
@@ -166,17 +163,14 @@ def _with_lzma_header(packed: Iterator[bytes], member: ZipMember) -> Iterator[by
     yield from packed
 
 
-def _listed(index: int, info: zipfile.ZipInfo) -> ZipMember:
-    special = None
-    if info.is_dir() and not info.file_size:
+def _listed(index: int, entry: Entry) -> ZipMember:
+    text, mode = text_of(entry.name), entry.attributes >> 28
+    special = _SPECIAL.get(mode) if entry.made_by == _UNIX else None
+    if text.endswith(("/", "\\")) and not entry.size:
         special = "a folder"
-    elif stat.S_ISLNK(info.external_attr >> 16) and info.create_system == 3:
-        special = "a link"
-    elif info.external_attr >> 28 in (1, 2, 6, 12):
-        special = "a device"
     return ZipMember(
-        index, info.filename, info.compress_type, info.flag_bits, info.CRC, info.compress_size, info.file_size,
-        info.header_offset, special=special, fault="split over several files" if info.volume else None,
+        index, text, entry.method, entry.flags, entry.crc, entry.packed, entry.size, entry.start, special=special,
+        fault="split over several files" if entry.disk else None,
     )  # fmt: skip
 
 
@@ -246,24 +240,12 @@ def _from_header(file: IO[bytes], start: int, end: int) -> ZipMember | None:
     name, extra = file.read(name_length), file.read(extra_length)
     if not name or needs & 0xFF > _NEWEST or method > _AES:  # bytes that only look like a header
         return None
-    packed, size = _true_sizes(packed, size, extra)
-    member = ZipMember(0, name.decode("utf-8", "replace"), method, flags, crc, packed, size, start, file.tell())
+    size, packed, *_ = large_sizes(extra, size, packed)
+    member = ZipMember(0, text_of(name), method, flags, crc, packed, size, start, file.tell())
     member.special = "a folder" if name.endswith(b"/") and not size else None
     if flags & _SIZES_BEHIND and not packed:
         _measure(file, member, end)
     return member
-
-
-def _true_sizes(packed: int, size: int, extra: bytes) -> tuple[int, int]:
-    """Sizes of more than 4 GB stand behind the name."""
-    at = 0
-    while _LARGE in (packed, size) and at + 4 <= len(extra):
-        kind, length = struct.unpack_from("<HH", extra, at)
-        if kind == 1 and length >= 16 and at + 20 <= len(extra):
-            size, packed = struct.unpack_from("<QQ", extra, at + 4)
-            break
-        at += 4 + length
-    return packed, size
 
 
 def _measure(file: IO[bytes], member: ZipMember, end: int) -> None:
