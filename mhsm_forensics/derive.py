@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 TABLES = ("events", "out_of_scope", "rejects", *schema.CONTEXT)
 
 _ROWS = 1 << 16  # rows of a row group
-_REJECTS = 1024  # rejects held at once: each may be 64 KB
+_BYTES = 32 << 20  # of its bytes: those of rejects are whole lines
+_REJECTS = 256  # rejects held at once: each may be 64 KB
 
 # Values that hardly ever repeat: numbers as differences, text as it is.
 _DELTA = ("t", "time", "source_line", "source_offset")
@@ -146,7 +147,7 @@ class _Writers:
     def write(self, found: Normalised) -> None:
         for kind, held in self._held.items():
             held.append(found.tables[kind])
-            if sum(table.num_rows for table in held) >= _ROWS:
+            if sum(table.num_rows for table in held) >= _ROWS or sum(table.nbytes for table in held) >= _BYTES:
                 self._flush(kind)
 
     def _flush(self, kind: str) -> None:

@@ -260,10 +260,10 @@ def slices(path: Path, position: Position, places: Iterable[tuple[int, int]]) ->
         while start + len(held) < offset + length:
             keep = held[max(offset - start, 0) :]
             start += len(held) - len(keep)
-            more = next(content, None)
-            if more is None:
+            held = keep
+            if (more := next(content, None)) is None:
                 break
-            held = keep + more
+            held += more
         yield held[offset - start : offset - start + length]
 
 

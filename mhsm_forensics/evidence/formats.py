@@ -26,7 +26,7 @@ _EXCEL = Refusal("xlsx", "an Excel workbook, which is not read", "save each shee
 def refusal(head: bytes, name: str) -> Refusal | None:
     r"""Say of a file that begins with these bytes that its form is not read; None where it may be.
 
-    >>> refusal(b"Rar!...", "logs.rar") is None, refusal(b"7z\\xbc\\xaf\\x27\\x1c", "logs.7z").form
+    >>> refusal(b"Rar!...", "logs.rar") is None, refusal(b"7z\xbc\xaf\x27\x1c", "logs.7z").form
     (True, '7z')
     """
     if head.startswith(b"PK\x03\x04") and b"[Content_Types].xml" in head and b"xl/" in head:

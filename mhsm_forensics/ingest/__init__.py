@@ -48,6 +48,11 @@ class Added:
     resumed: tuple[str, ...] = ()  # paths of an earlier run that was interrupted
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the files, and of members of archives, that are no log."""
+        return tuple(other.name for other in self.passed_over if other.kind == "left out")
+
+    @property
     def fates(self) -> dict[str, int]:
         """Lines of the new evidence by fate."""
         return sum_fates(self.new)
