@@ -50,7 +50,9 @@ _YAML = re.compile(
 )
 _FORMAT_LIST = re.compile(rb"\s*[A-Za-z_]\w* *:[ \t]?[^\r\n]*\r?\n(?:[A-Za-z_]\w* *:[ \t]?[^\r\n]*\r?\n){2}")
 _PADDED = re.compile(rb"\A\s*[A-Za-z_]\w*(?: +:|\s*:  )")
-_RULE = re.compile(rb"^[ \t]*(?:[-=]{3,}(?:[ \t]+[-=]{3,})+|[+|][-+=|: ]{5,})[ \t]*$", re.MULTILINE)
+# A line that is drawn: under names that spaces part, or around the cells of a grid.
+_GRID = re.compile(rb"^[ \t]*(?:[+|][-+=|: ]{5,}|(?:\xe2[\x94-\x95][\x80-\xbf]){5,})[ \t]*\r?$", re.MULTILINE)
+_RULE = re.compile(rb"^[ \t]*[-=]{3,}(?:[ \t]+[-=]{3,})+[ \t]*\r?$", re.MULTILINE)
 _OPERATION = re.compile(rb"operation_?name|managedhsm", re.IGNORECASE)
 _COLUMNS_OF_PANDAS = re.compile(rb'\s*\{\s*"[^"]{1,80}"\s*:\s*\{\s*"0"\s*:')
 _UTF_16 = re.compile(rb"(?:[\x20-\x7e]\x00){8}|(?:\x00[\x20-\x7e]){8}")
@@ -87,15 +89,16 @@ def _text(head: bytes) -> Refusal | None:
         return None
     if _HTML.match(head) and _OPERATION.search(head):
         return Refusal("HTML or XML", _ROWS_WANTED)
-    header = table_of(head)
-    return None if header else _laid_out(head)
+    if not _GRID.search(head[:4096]) and table_of(head):
+        return None
+    return _laid_out(head)
 
 
 def _laid_out(head: bytes) -> Refusal | None:
     """What was laid out for people to read, if it is a log: columns by spaces, one field a line."""
     if not LOG_TEXT.search(head) and not _OPERATION.search(head):
         return _without_columns(head)
-    if _RULE.search(head[:4096]):
+    if _RULE.search(head[:4096]) or _GRID.search(head[:4096]):
         return Refusal("a table drawn with spaces and lines", "export it as CSV or JSON (az: --output json)")
     if _PADDED.match(head) and _FORMAT_LIST.match(head):
         return Refusal("a list of fields, one a line (Format-List)", "use ConvertTo-Json or Export-Csv")
