@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import schema
-from .evidence import contents
+from .evidence import blocks, contents
 from .load import records
 from .normalise import Normalised, Normaliser
 
@@ -53,6 +53,19 @@ class Loaded:
     last: int | None = None
     routes: set[str] = field(default_factory=set)
     torn: str | None = None
+    forms: set[str] = field(default_factory=set)
+
+
+class Content:
+    """The bytes of a piece of evidence: the first time as they pass by in its archive, then anew as often as asked for."""
+
+    def __init__(self, path: Path, position: tuple[int, ...], passing: Iterator[bytes]) -> None:
+        self._path, self._position = path, position
+        self._passing: Iterator[bytes] | None = passing
+
+    def __iter__(self) -> Iterator[bytes]:
+        passing, self._passing = self._passing, None
+        yield from blocks(self._path, self._position) if passing is None else passing
 
 
 def ready() -> None:
@@ -65,10 +78,11 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
     with _no_cycles(), _Writers(staging, name) as writers:
         held = Normaliser()
         for entry, content in _read(files):
-            for batch in records(content):
+            for batch in records(content, dates=entry.dates):
                 held.take(batch, entry)
                 loaded[entry.evidence_id].blank += batch.blank
                 loaded[entry.evidence_id].torn = batch.torn
+                loaded[entry.evidence_id].forms |= batch.forms
                 if held.rows >= _ROWS or held.rejects >= _REJECTS:
                     _pass_on(held, writers, loaded)
                     held = Normaliser()
@@ -76,12 +90,12 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
     return list(loaded.values())
 
 
-def _read(files: list[tuple[Evidence, Path]]) -> Iterator[tuple[Evidence, Iterator[bytes]]]:
+def _read(files: list[tuple[Evidence, Path]]) -> Iterator[tuple[Evidence, Content]]:
     """Yield the content of each file; members of one archive as they pass, in one way through it."""
     for path, group in groupby(files, key=itemgetter(1)):
         entries = {entry.position: entry for entry, _ in group}
         for position, content in contents(path, entries.keys()):
-            yield entries[position], content
+            yield entries[position], Content(path, position, content)
 
 
 def _pass_on(held: Normaliser, writers: _Writers, loaded: dict[str, Loaded]) -> None:

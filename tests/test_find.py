@@ -129,19 +129,26 @@ def test_what_may_not_be_read_is_called_unreadable(logs, monkeypatch):
     ]  # fmt: skip
 
 
-def test_folders_may_be_nested_deeper_than_functions(case, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "deep"
-    folder.mkdir()
+@pytest.fixture
+def deep(tmp_path):
+    """A log below 1,200 folders; they are taken away one by one, for nothing that calls itself could."""
+    folders = [tmp_path / "deep"]
     for _ in range(1200):
-        folder /= "d"
-        os.mkdir(folder)  # noqa: PTH102 - one at a time: with its parents it would call itself
-    (folder / "PT1H.json").write_bytes(line(1))
+        folders.append(folders[-1] / "d")
+    for folder in folders:
+        folder.mkdir()
+    (folders[-1] / "PT1H.json").write_bytes(line(1))
+    yield folders[-1]
+    (folders[-1] / "PT1H.json").unlink()
+    for folder in reversed(folders):
+        folder.rmdir()
 
+
+def test_folders_may_be_nested_deeper_than_functions(case, deep, tmp_path):
     added = ingest.add(case, [tmp_path / "deep"])
 
     assert added.fates["event"] == 1
-    assert added.new[0].origin == str(folder / "PT1H.json")
+    assert added.new[0].origin == str(deep / "PT1H.json")
     assert added.new[0].path.startswith("long-names/")
 
 

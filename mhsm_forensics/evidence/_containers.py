@@ -101,7 +101,7 @@ def walk(path: Path, wanted: Collection[Position] | None = None, *, hashed: bool
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(0)
-        yield from _Walk(wanted, size, hashed=hashed).file(file, path.name)
+        yield from _Walk(wanted, size, hashed=hashed).file(file)
 
 
 class _Walk:
@@ -112,20 +112,20 @@ class _Walk:
         self._around = {at[:depth] for at in wanted or () for depth in range(len(at) + 1)}
         self._hashed, self._given, self._limit = hashed, 0, max(_SAFE_TOTAL, size * _MAX_TOTAL_RATIO)
 
-    def file(self, file: IO[bytes], name: str) -> Iterator[Member]:
+    def file(self, file: IO[bytes]) -> Iterator[Member]:
         """Yield the members of an open file."""
-        yield from self._opened(Tap(read_from(file), hashed=False), "", (), name, file)
+        yield from self._opened(Tap(read_from(file), hashed=False), "", (), file)
 
-    def _opened(self, tap: Tap, name: str, position: Position, shown: str, file: IO[bytes] | None) -> Iterator[Member]:
+    def _opened(self, tap: Tap, name: str, position: Position, file: IO[bytes] | None) -> Iterator[Member]:
         head, content, is_packed = self._unpacked(iter(tap))
         file = None if is_packed else file
-        is_archive = is_tar(head) or is_zip(file, head)
-        if is_archive and not (refused := refusal(head, shown)):
+        zipped = is_zip(file, head)
+        refused = refusal(head) if zipped else None  # an Excel workbook is a zip
+        if is_tar(head) or (zipped and not refused):
             yield from self._archive(head, content, tap, name, position, file)
         elif self._is_wanted(position):
-            yield Member(
-                position, name, head, decoded(self._counted(content)), tap, refusal=refused if is_archive else None
-            )
+            head, content = peek(decoded(self._counted(content)))
+            yield Member(position, name, head, content, tap, refusal=refused)
 
     def _unpacked(self, content: Iterator[bytes]) -> tuple[bytes, Iterator[bytes], bool]:
         """Undo compression, also of what was compressed twice."""
@@ -151,7 +151,7 @@ class _Walk:
             except TornStreamError as problem:
                 fault = problem.reason
         if fault and self._is_wanted(position):
-            yield Member(position, name, head, failing(fault), tap, is_archive=True)
+            yield Member(position, name, b"", failing(fault), tap, is_archive=True)
 
     def _tar(self, content: Iterator[bytes], name: str, position: Position, file: IO[bytes] | None) -> Iterator[Member]:
         pipe = Pipe(content)
@@ -200,7 +200,7 @@ class _Walk:
         if special:
             yield Member(position, name, b"", iter(()), tap, special=special)
             return
-        for member in self._opened(tap, name, position, name, None):
+        for member in self._opened(tap, name, position, None):
             member.note = member.note or note
             yield member
 

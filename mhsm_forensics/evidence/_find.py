@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import EvidenceError
 from ._containers import walk
-from ._judge import NO_LOG, Source, has_log_name, look_at, passed_over, why_not
+from ._judge import NO_LOG, Source, has_log_name, judge, passed_over
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -177,7 +177,7 @@ def _judged(source: Source) -> tuple[bool, list[PassedOver]]:
             source.path.open("rb").close()
             return True, []
         for member in walk(source.path):
-            reason = why_not(source, member, look_at(member.content))
+            _, reason = judge(source, member)
             if reason is None:
                 return True, []
             others += [reason] if member.special != "a folder" else []

@@ -19,7 +19,7 @@ from ..case import FATES, Case, Evidence, record_custody, sha256_of, utc_now
 from ..errors import CaseError
 from ._containers import walk
 from ._find import unreadable
-from ._judge import look_at, passed_over, storable, why_not
+from ._judge import judge, passed_over, storable
 from ._streams import BLOCK
 
 if TYPE_CHECKING:
@@ -211,10 +211,10 @@ def _with_members(
     for member in walk(path, hashed=True):
         if not member.position and not member.is_archive:
             return [entry], []
-        look = look_at(member.content, to_the_end=True)
+        look, reason = judge(source, member, to_the_end=True)
         if not member.position:
             fault = look.fault
-        elif (reason := why_not(source, member, look)) is None:
+        elif reason is None:
             key, new = _member_entry(entry, member, look.fault, ChainMap(found, known))
             found[key] = new
         elif member.special != "a folder":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ..case import PassedOver
 from ._streams import TornStreamError
 from .formats import refusal
-from .signs import LOG_NAME, LOG_TEXT, table_header
+from .signs import LOG_NAME, LOG_TEXT, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,7 @@ class Source:
 class Look:
     """What a look at some content showed: whether it is a log, and why it could not be read to its end."""
 
-    is_log: bool
+    is_log: bool = False
     fault: str | None = None
 
 
@@ -63,7 +63,7 @@ def look_at(content: Iterable[bytes], *, to_the_end: bool = False) -> Look:
 def _shows_a_log(tail: bytes, block: bytes, read: int) -> bool:
     if not read and block.startswith(_APPLE_DOUBLE):
         return False
-    return bool(LOG_TEXT.search(tail + block) or (not read and table_header(block)))
+    return bool(LOG_TEXT.search(tail + block) or (not read and table_of(block)))
 
 
 def has_log_name(name: str) -> bool:
@@ -71,19 +71,19 @@ def has_log_name(name: str) -> bool:
     return bool(LOG_NAME.search(re.split("[/!\\\\]", name)[-1]))
 
 
-def why_not(source: Source, member: Member, look: Look) -> PassedOver | None:
-    """Say why a file or a member is no evidence; None where it is."""
+def judge(source: Source, member: Member, *, to_the_end: bool = False) -> tuple[Look, PassedOver | None]:
+    """Look at a file or a member, and say why it is no evidence; None where it is."""
     name = member.name or source.path.name
     if member.special:
-        return passed_over(source, "left out", member.special, member=member)
-    if has_log_name(name) or look.is_log:
-        return None
-    if refused := member.refusal or (None if look.fault else refusal(member.head, name)):
-        return passed_over(source, "refused", refused.why, member=member, hint=refused.hint)
-    if look.fault:
-        is_junk = _NO_LOG_NAME.search(name)
-        return passed_over(source, "unreadable", look.fault, member=member) if is_junk else None
-    return passed_over(source, "left out", NO_LOG, member=member)
+        return Look(), passed_over(source, "left out", member.special, member=member)
+    is_blob = has_log_name(name)
+    if not is_blob and (refused := member.refusal or refusal(member.head)):
+        return Look(), passed_over(source, "refused", refused.reason, member=member, hint=refused.hint)
+    look = look_at(member.content, to_the_end=to_the_end)
+    if is_blob or look.is_log or (look.fault and not _NO_LOG_NAME.search(name)):
+        return look, None
+    kind, reason = ("unreadable", look.fault) if look.fault else ("left out", NO_LOG)
+    return look, passed_over(source, kind, reason, member=member)
 
 
 def passed_over(
