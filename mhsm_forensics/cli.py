@@ -159,23 +159,33 @@ def report(case: Path, output: Path | None, title: str | None) -> None:
     from . import report as reports
 
     opened = cases.open_case(case)
-    path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title)
+    path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title, tell=_aside)
     click.echo(path.resolve())
 
 
 @cli.command()
 @CASE
-def verify(case: Path) -> None:
-    """Hash all evidence again; exit 1 and name what changed."""
+@click.option(
+    "--head", metavar="HASH", help="Head of the chain of custody that was noted before; the chain must hold it."
+)
+@click.option("--no-log", is_flag=True, help="Write nothing, not even this verification into the chain of custody.")
+def verify(case: Path, *, head: str | None, no_log: bool) -> None:
+    """Recompute every hash of CASE; exit 1 and name what changed (docs/seal.md says what that proves)."""
     opened = cases.open_case(case)
-    problems = cases.verify(opened)
-    for problem in problems:
+    found = cases.check(opened, head=head)
+    unwritten = None if no_log else cases.record_verification(opened, found)
+    for problem in found.problems:
         click.echo(_plain(problem), err=True)
-    if problems:
-        _fail(f"{len(problems)} of the case's claims do not hold. Hint: restore the evidence from its origin.", 1)
+    for remark in found.remarks:
+        click.echo(f"note: {_plain(remark)}")
+    click.echo(f"{found.in_words()}.")
+    if unwritten:
+        click.echo(f"this verification is not in the chain of custody: {_plain(unwritten)}")
     click.echo(
-        f"{len(opened.manifest.evidence):,} evidence files are as they were acquired; the custody chain is whole."
+        f"head of the chain of custody: {cases.head(opened.path) if found.chain_whole else 'none, it is broken'}"
     )
+    if found.problems:
+        _fail(f"{len(found.problems)} of the case's claims do not hold. Hint: restore the evidence from its origin.", 1)
 
 
 @cli.command()
@@ -229,7 +239,7 @@ def export(case: Path, form: str, output: Path) -> None:
     """Write the events, or what was found, for other tools."""
     from . import export as exports
 
-    click.echo(exports.write(cases.open_case(case), form, output).resolve())
+    click.echo(exports.write(cases.open_case(case), form, output, tell=_aside).resolve())
 
 
 @cli.command()
@@ -297,6 +307,10 @@ def _zone(name: str | None) -> str | None:
 
 def _utc(moment: datetime | None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "the end of the evidence"
+
+
+def _aside(text: str) -> None:
+    click.echo(_plain(text), err=True)
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from ..errors import CaseError
+from ._files import checked, is_count, is_text, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,20 +73,18 @@ def entries(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
 def breaks(path: Path) -> Iterator[int]:
     """Yield the numbers of the entries that do not continue the one before."""
     previous = FIRST
-    for entry, digest in entries(path):
-        if entry["previous"] != previous:
-            yield entry["seq"]
+    for number, (entry, digest) in enumerate(entries(path), 1):
+        if entry["previous"] != previous or entry["seq"] != number:
+            yield number
         previous = digest
 
 
 def _entry(path: Path, place: str, line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not {"seq", "previous"} <= found.keys():
-        raise CaseError.damaged(path, f"{place} is no entry")
-    return found
+        found = parsed(line)
+    except ValueError as problem:
+        raise CaseError.damaged(path, f"{place} is no entry: {problem}") from None
+    return checked(path, place, found, {"seq": is_count, "previous": is_text}, open_ended=True)
 
 
 def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> None:

@@ -9,7 +9,7 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..case import Case, Evidence, open_case, read_custody, record_custody, utc_now, write_manifest
+from ..case import Case, Evidence, open_case, read_custody, record_custody, seal, utc_now
 from ..errors import EvidenceError
 from ..evidence import receive
 from . import _listing as listing
@@ -180,7 +180,7 @@ class Run:
         if self._new:
             manifest = open_case(self.case.path).manifest
             entries = sorted(self._new, key=lambda entry: entry.path)  # not as they happened to arrive
-            write_manifest(self.case.path, replace(manifest, evidence=(*manifest.evidence, *entries)))
+            seal(self.case.path, replace(manifest, evidence=(*manifest.evidence, *entries)))
 
 
 def _state(got: Fetched) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from ..case import FATES, Case, Evidence, Manifest, read_custody, record_custody, sha256_of, utc_now, write_manifest
+from ..case import FATES, Case, Evidence, Manifest, evidence_of, read_custody, record_custody, seal, sha256_of, utc_now
 from ..errors import CaseError, EvidenceError
 from .signs import LOG_NAME, LOG_TEXT, table_header
 
@@ -311,7 +311,8 @@ def recover(case: Case) -> Manifest:
     manifest = case.manifest
     known = {entry.evidence_id for entry in manifest.evidence}
     added = [entry["detail"] for entry, _ in read_custody(case.path) if entry["action"] == "added"]
-    found = tuple(Evidence(**detail) for detail in added if detail["evidence_id"] not in known)
+    log = case.path / "custody.jsonl"
+    found = tuple(evidence_of(log, detail) for detail in added if detail.get("evidence_id") not in known)
     for entry in found:
         if entry.member is None and not entry.in_place:
             _settle(case, entry)
@@ -320,8 +321,7 @@ def recover(case: Case) -> Manifest:
     if not found:
         return manifest
     manifest = replace(manifest, evidence=(*manifest.evidence, *found))
-    write_manifest(case.path, manifest)
-    return manifest
+    return seal(case.path, manifest)
 
 
 def _copy(path: Path, target: Path) -> str:

@@ -14,25 +14,37 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from .. import engine, schema
-from ..case import Case, Evidence, Manifest, create_case, open_case, replace_text, write_manifest
+from ..case import (
+    Case,
+    Evidence,
+    checked,
+    create_case,
+    finish_seal,
+    is_list_of,
+    is_text,
+    open_case,
+    read_json,
+    replace_text,
+    require_unchanged,
+    seal,
+)
 from ..errors import CaseError, EvidenceError, InputError
 from ..evidence import Source, acquire, find, recover, slices
 from ._parts import Parts, deriving
-from ._settle import settle, sum_fates
+from ._publish import publish, sum_fates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import pandas as pd
-
     from ._parts import Progress
 
-__all__ = ["Added", "Parts", "add", "deriving", "load_events", "raw", "rebuild", "sample_case", "settle", "writing"]
+__all__ = ["Added", "Parts", "add", "deriving", "load_events", "publish", "raw", "rebuild", "sample_case", "writing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +96,16 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
             found = find(wanted)
         sources = found.sources + (find(resumed).sources if resumed else ())
         unfinished = [entry for entry in case.manifest.evidence if entry.fates is None]
+        require_unchanged(case, unfinished)
         total = sum(source.path.stat().st_size for source in sources) + sum(entry.size for entry in unfinished)
         with deriving(case, progress) as parts:
             parts.expect(total)
             parts.take(unfinished)
             new, had = _acquire(case, sources, parts, in_place=in_place)
             if new:
-                write_manifest(case.path, replace(case.manifest, evidence=(*case.manifest.evidence, *new)))
+                seal(case.path, replace(case.manifest, evidence=(*case.manifest.evidence, *new)))
             if parts.any:
-                case = settle(open_case(case.path), parts)
+                case = publish(open_case(case.path), parts)
         (case.path / ".adding.json").unlink(missing_ok=True)
     ids = {entry.evidence_id for entry in [*unfinished, *new]}
     return Added(case, tuple(e for e in case.manifest.evidence if e.evidence_id in ids), tuple(had), found.left_out,
@@ -120,24 +133,24 @@ def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
     Raises
     ------
     EvidenceError
-        Evidence is missing; nothing was changed.
+        Evidence is missing or changed; nothing was changed.
     """
     with writing(case) as case:
-        for entry in case.manifest.evidence:
-            if not case.evidence_path(entry).is_file():
-                raise EvidenceError(
-                    f"{case.evidence_path(entry)}: evidence is missing. Hint: verify names all that is."
-                )
+        require_unchanged(case, case.manifest.evidence)
         archives = {entry.path for entry in case.manifest.evidence if entry.member is not None}
         bare = tuple(
             entry if entry.member is None and entry.path in archives else replace(entry, fates=None)
             for entry in case.manifest.evidence
         )
-        case = replace(case, manifest=Manifest(bare))
+        kept = {name: digest for name, digest in case.manifest.tables.items() if name in _KEPT}
+        case = replace(case, manifest=replace(case.manifest, evidence=bare, parts=(), copies=(), tables=kept))
         with deriving(case, progress) as parts:
             parts.expect(sum(entry.size for entry in bare))
             parts.take(entry for entry in bare if entry.fates is None)
-            return settle(case, parts)
+            return publish(case, parts)
+
+
+_KEPT = ("context/places.parquet",)  # is not derived from evidence, but from databases that somebody brought
 
 
 def sample_case(path: Path | str = "cases/demo") -> Case:
@@ -187,6 +200,8 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     ------
     InputError
         The case has no such record.
+    EvidenceError
+        The evidence is missing or changed since it was acquired, or the record has no place of its own in it.
     """
     columns = ["evidence_id", "source_offset", "source_length"]
     text = f"SELECT {', '.join(columns)} FROM {{}} WHERE event_id = :id"
@@ -199,8 +214,12 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     ]
     if not found:
         raise InputError.no_such_event(event_id)
-    entry = next(e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"])
-    place = (int(found[0]["source_offset"]), int(found[0]["source_length"]))
+    entry = next((e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"]), None)
+    offset, length = (found[0][name] for name in ("source_offset", "source_length"))
+    if entry is None or pd.isna(offset) or pd.isna(length):
+        raise EvidenceError(f"{event_id!r}: has no place of its own in the evidence. Hint: verify the case.")
+    require_unchanged(case, [entry])
+    place = (max(int(offset), 0), max(int(length), 0))
     yield from slices(case.evidence_path(entry), entry.member, [place])
 
 
@@ -218,6 +237,7 @@ def writing(case: Case) -> Iterator[Case]:
     """
     try:
         with FileLock(case.path / ".lock", timeout=0):
+            finish_seal(open_case(case.path).path)
             for leftover in ("events/.staging", ".scratch"):
                 shutil.rmtree(case.path / leftover, ignore_errors=True)
             recover(open_case(case.path))  # the caller's case may be older than the folder
@@ -247,7 +267,12 @@ def _interrupted(case: Case, wanted: list[Path]) -> list[Path]:
     if not note.exists():
         return []
     named = {path.resolve() for path in wanted}
-    paths = [Path(path) for path in json.loads(note.read_text("utf-8"))["paths"]]
+    try:
+        about = checked(note, "the note", read_json(note), {"paths": is_list_of(is_text)}, open_ended=True)
+    except CaseError as problem:
+        said = str(problem).partition(" Hint:")[0]
+        raise CaseError(f"{said} Hint: delete {note}; it only says which run was interrupted.") from None
+    paths = [Path(path) for path in about["paths"] if "\0" not in path]
     return [path for path in paths if path not in named and _holds_logs(path)]
 
 
