@@ -194,8 +194,9 @@ def rebuild(case: Path) -> None:
     """Derive the events of CASE again from its evidence."""
     from . import ingest
 
+    opened = cases.open_case(case)
     with progress_of("Reading evidence") as progress:
-        rebuilt = ingest.rebuild(cases.open_case(case), progress=progress)
+        rebuilt = ingest.rebuild(opened, progress=progress)
     click.echo(f"{int(rebuilt.accounting['event'].iloc[0]):,} events derived again.")
 
 

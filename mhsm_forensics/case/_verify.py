@@ -248,6 +248,8 @@ def _chain_problems(case: Case) -> Iterator[str]:
             yield f"the chain of custody does not begin with the case's creation: {path}"
         for _ in read_custody(case.path):
             pass
+        if path.is_file() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+            yield f"the chain of custody ends in an unfinished entry, which the next one keeps as recovered: {path}"
     except CaseError as problem:
         yield f"the chain of custody: {problem}"
 
@@ -317,9 +319,6 @@ def _notes_problems(case: Case) -> Iterator[str]:
 def _remarks(case: Case) -> Iterator[str]:
     if case.manifest.parts and next(_readable(case, SEALED), None) is None:
         yield "derived tables are not sealed: an earlier version made this case. 'mhsm-forensics rebuild' seals them"
-    with suppress(OSError):
-        if (held := (case.path / "custody.jsonl").read_bytes()) and not held.endswith(b"\n"):
-            yield "custody.jsonl ends in an entry that was never finished; the next entry keeps it as recovered"
 
 
 def _newest(case: Case) -> str | None:
