@@ -216,10 +216,10 @@ def create_case(path: Path | str, *, name: str | None = None, display_zone: str 
         for part in ("evidence", "events", "reports"):
             (folder / part).mkdir(parents=True, exist_ok=True)
         require_own_files(folder)
-        digest = write_about(folder, name=name or folder.resolve().name, display_zone=display_zone)
+        about = write_about(folder, name=name or folder.resolve().name, display_zone=display_zone)
     except OSError as problem:
         raise CaseError.unwritable(folder, problem) from problem
-    record_custody(folder, "created", {"name": name or folder.resolve().name, "sha256": digest})
+    record_custody(folder, "created", about)
     return open_case(folder)
 
 

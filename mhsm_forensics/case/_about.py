@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ..errors import CaseError
+from ..text import visible
 from ._custody import TOOL, utc_now
 from ._files import checked, is_count, is_text, or_none, read_json, replace_text
 from ._seal import sha256_of
@@ -17,11 +18,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 
-def write_about(folder: Path, *, name: str, display_zone: str | None) -> str:
-    """Write `case.json` and return its SHA-256, which custody keeps from the case's creation on."""
+def write_about(folder: Path, *, name: str, display_zone: str | None) -> dict[str, str]:
+    """Write `case.json`; returns what custody keeps of it from the case's creation on."""
+    name = visible(name)
     about = {"format": FORMAT, "name": name, "created": utc_now(), "tool": TOOL, "display_zone": display_zone}
     replace_text(folder / "case.json", json.dumps(about, indent=2))
-    return sha256_of(folder / "case.json")
+    return {"name": name, "sha256": sha256_of(folder / "case.json")}
 
 
 def read_about(folder: Path) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def _is_zone(value: Any) -> bool:
 
 
 _ABOUT = {
-    "name": is_text,
+    "name": lambda value: is_text(value) and visible(value) == value,
     "created": is_text,
     "display_zone": or_none(_is_zone),
 }

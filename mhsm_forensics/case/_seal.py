@@ -73,8 +73,10 @@ def finish_seal(folder: Path) -> None:
         if pending(folder) is not None:
             _go_through(folder)
         shutil.rmtree(folder / ".sealing", ignore_errors=True)
-    sealed, now = sealed_manifest(folder), manifest_digest(folder)
-    if sealed is not None and sealed != now:
+    first, manifest = next(read_custody(folder), None), read_manifest(folder)
+    if manifest.evidence and (first is None or first[0]["action"] != "created"):
+        raise CaseError.damaged(folder / "custody.jsonl", "it does not begin with the case's creation")
+    if not is_sealed(folder, manifest):
         raise CaseError.unsealed(folder / "manifest.json")
 
 
@@ -100,6 +102,12 @@ def sealed_manifest(folder: Path) -> str | None:
         if entry["action"] == SEALED:
             newest = str(entry["detail"].get("manifest"))
     return newest
+
+
+def is_sealed(folder: Path, manifest: Manifest) -> bool:
+    """Whether the manifest is the one that was sealed last; true of a case that was made before there was a seal."""
+    sealed = sealed_manifest(folder)
+    return sealed == manifest_digest(folder) or (sealed is None and not manifest.tables)
 
 
 def manifest_digest(folder: Path) -> str | None:
@@ -135,6 +143,7 @@ def _go_through(folder: Path) -> None:
     for name in manifest.tables:
         if (waiting / name).is_file():
             (folder / name).parent.mkdir(exist_ok=True)
+            _remove_folder(folder / name)
             (waiting / name).replace(folder / name)
     replace_text(folder / "manifest.json", path.read_text("utf-8"))
     digest = manifest_digest(folder)
@@ -142,5 +151,12 @@ def _go_through(folder: Path) -> None:
         record_custody(folder, SEALED, {"manifest": digest, "tables": len(manifest.tables)})
     for path in (folder / "events").glob("*.parquet"):  # what a rebuild has replaced
         if not counts(manifest, f"events/{path.name}"):
-            path.unlink()
+            _remove_folder(path)
+            path.unlink(missing_ok=True)
     shutil.rmtree(waiting, ignore_errors=True)
+
+
+def _remove_folder(path: Path) -> None:
+    """Make room for a table where somebody put a folder."""
+    if path.is_dir():
+        shutil.rmtree(path)

@@ -13,7 +13,7 @@ from ..errors import CaseError, EvidenceError, InputError
 from ..text import plural
 from ._chain import breaks, entries
 from ._custody import head, read_custody, recorded, utc_now
-from ._seal import SEALED, derived, manifest_digest, pending, sealed_manifest, sha256_of
+from ._seal import SEALED, derived, is_sealed, pending, sealed_manifest, sha256_of
 from ._tables import rows_in
 
 if TYPE_CHECKING:
@@ -186,15 +186,15 @@ def _strangers(case: Case) -> Iterator[str]:
 
 def _manifest_problems(case: Case) -> Iterator[str]:
     try:
-        sealed = sealed_manifest(case.path)
+        whole, sealed = is_sealed(case.path, case.manifest), sealed_manifest(case.path)
     except CaseError:
         return  # the chain's own problem
     path = case.path / "manifest.json"
     if (case.path / ".sealing").exists():
         how = "finishes it" if pending(case.path) else "undoes it"
         yield f"a run was killed while it sealed the case. Hint: the next add or rebuild {how}"
-    elif sealed is not None and sealed != manifest_digest(case.path):
-        yield f"changed: {path} (was SHA-256 {sealed})"
+    elif not whole:
+        yield f"changed: {path} ({f'was SHA-256 {sealed}' if sealed else 'custody has no seal of it'})"
 
 
 def _table_problems(case: Case) -> Iterator[str]:
