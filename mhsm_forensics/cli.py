@@ -185,7 +185,10 @@ def verify(case: Path, *, head: str | None, no_log: bool) -> None:
         f"head of the chain of custody: {cases.head(opened.path) if found.chain_whole else 'none, it is broken'}"
     )
     if found.problems:
-        _fail(f"{len(found.problems)} of the case's claims do not hold. Hint: restore the evidence from its origin.", 1)
+        _fail(
+            f"{len(found.problems)} of the case's claims do not hold. Hint: restore what changed from a copy; docs/seal.md.",
+            1,
+        )
 
 
 @cli.command()

@@ -66,10 +66,17 @@ def test_every_derived_table_is_in_the_manifest_and_the_manifest_in_custody(heal
     assert _seal.sealed_manifest(healthy.path) == _seal.manifest_digest(healthy.path)
 
 
+def test_a_case_can_be_verified_by_a_relative_path(case, monkeypatch):
+    monkeypatch.chdir(case.path.parent)
+
+    assert verify(open_case(case.path.name)) == []
+
+
 def test_an_edited_event_is_named(case):
     edit_table(case.events.paths[0], "operation", "KeySign")
 
-    assert f"changed: {case.events.paths[0]}" in problems(case)
+    (named,) = problems(case).splitlines()
+    assert named.startswith(f"changed: {case.events.paths[0]}")
 
 
 def test_emptied_rejects_are_named(case):

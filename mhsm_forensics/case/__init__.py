@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
 from .. import schema
 from ..errors import CaseError, InputError
@@ -210,16 +211,20 @@ def create_case(path: Path | str, *, name: str | None = None, display_zone: str 
         The folder can't be written, or holds a case already.
     """
     folder = Path(path)
-    if (folder / "case.json").exists():
-        raise CaseError(f"{folder}: holds a case already. Hint: add to it, or choose another folder.")
     try:
-        for part in ("evidence", "events", "reports"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         require_own_files(folder)
-        about = write_about(folder, name=name or folder.resolve().name, display_zone=display_zone)
+        with FileLock(folder / ".lock", timeout=0):
+            if (folder / "case.json").exists():
+                raise CaseError(f"{folder}: holds a case already. Hint: add to it, or choose another folder.")
+            for part in ("evidence", "events", "reports"):
+                (folder / part).mkdir(exist_ok=True)
+            about = write_about(folder, name=name or folder.resolve().name, display_zone=display_zone)
+            record_custody(folder, "created", about)
+    except Timeout:
+        raise CaseError(f"{folder}: another process is making a case there. Hint: try again.") from None
     except OSError as problem:
         raise CaseError.unwritable(folder, problem) from problem
-    record_custody(folder, "created", about)
     return open_case(folder)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import schema
@@ -173,9 +174,8 @@ def _strangers(case: Case) -> Iterator[str]:
     known = {entry.path for entry in case.manifest.evidence if not entry.in_place}
     root = case.path / "evidence"
     for folder, folders, files in os.walk(root):
-        inside = [name for name in folders if (case.path / folder / name).is_symlink()]
-        for name in sorted([*files, *inside]):
-            path = root.joinpath(folder, name)
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        for path in sorted(Path(folder) / name for name in (*files, *links)):
             # downloads that the next run finishes or throws away
             if path.parent != root / ".incoming" and path.relative_to(root).as_posix() not in known:
                 yield f"not added by this tool: {path}"
@@ -200,7 +200,8 @@ def _manifest_problems(case: Case) -> Iterator[str]:
 def _table_problems(case: Case) -> Iterator[str]:
     manifest, sealed = case.manifest, case.manifest.tables
     coming = after.tables if (case.path / ".sealing").exists() and (after := pending(case.path)) else {}
-    for name in [*(f"events/{part}" for part in (*manifest.parts, *manifest.copies)), *sealed]:
+    parts = (f"events/{part}" for part in (*manifest.parts, *manifest.copies))
+    for name in dict.fromkeys([*sealed, *parts]):
         path = case.path / name
         if not path.is_file():
             yield f"missing: {path}. Hint: rebuild"

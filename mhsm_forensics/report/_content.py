@@ -48,7 +48,7 @@ _LABELS: Final = (
 _METHOD: Final = "Every figure and table is the answer of one of the queries below over the events of the case."
 _EVIDENCE: Final = "Evidence is kept verbatim and read only; every event names its file, line and byte."
 _HEAD: Final = (
-    "The verification was made for this report, just before it was written. The head of the chain pins every entry "
+    "The case was verified for this report, just before it was written. The head of the chain pins every entry "
     "before it: 'mhsm-forensics verify CASE --head HEAD' shows later whether the chain was cut off or written anew."
 )
 _SIGNATURE: Final = (

@@ -17,7 +17,9 @@ def verdict(found: Verification) -> Cell:
     """One line for the cover."""
     if found.holds:
         return Cell(f"{visible(found.in_words())}.", link="evidence")
-    return Cell(f"FAILED: {plural(len(found.problems), 'claim')} of the case do not hold.", link="evidence", alarm=True)
+    count = len(found.problems)
+    said = f"FAILED: {plural(count, 'claim')} of the case {'does' if count == 1 else 'do'} not hold."
+    return Cell(said, link="evidence", alarm=True)
 
 
 def verification(found: Verification) -> Pairs:
