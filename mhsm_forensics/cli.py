@@ -173,20 +173,21 @@ def verify(case: Path, *, head: str | None, no_log: bool) -> None:
     """Recompute every hash of CASE; exit 1 and name what changed (docs/seal.md says what that proves)."""
     opened = cases.open_case(case)
     found = cases.check(opened, head=head)
-    unwritten = None if no_log else cases.record_verification(opened, found)
-    for problem in found.problems:
+    problems, unwritten = list(found.problems), None
+    if not no_log and (why := cases.record_verification(opened, found)):
+        unwritten = f"this verification is not in the chain of custody: {why}"
+        problems += [] if found.chain_whole else [unwritten]  # else the case is on media that nobody can write
+    for problem in problems:
         click.echo(_plain(problem), err=True)
-    for remark in found.remarks:
+    for remark in (*found.remarks, *([unwritten] if unwritten and found.chain_whole else [])):
         click.echo(f"note: {_plain(remark)}")
     click.echo(f"{found.in_words()}.")
-    if unwritten:
-        click.echo(f"this verification is not in the chain of custody: {_plain(unwritten)}")
     click.echo(
         f"head of the chain of custody: {cases.head(opened.path) if found.chain_whole else 'none, it is broken'}"
     )
-    if found.problems:
+    if problems:
         _fail(
-            f"{len(found.problems)} of the case's claims do not hold. Hint: restore what changed from a copy; docs/seal.md.",
+            f"{len(problems)} of the case's claims do not hold. Hint: restore what changed from a copy; docs/seal.md.",
             1,
         )
 

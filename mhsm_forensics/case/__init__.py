@@ -27,8 +27,9 @@ from ._notes import Notes, ids_in
 from ._scope import Scope, read_scope, write_scope
 from ._seal import finish_seal, seal, sealed_manifest, sha256_of
 from ._tables import damage, read_tables, require_columns
+from ._unchanged import require_unchanged
 from ._unfinished import unfinished
-from ._verify import Verification, check, record_verification, require_unchanged, verify
+from ._verify import Verification, check, record_verification, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

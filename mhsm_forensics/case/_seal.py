@@ -71,7 +71,7 @@ def finish_seal(folder: Path) -> None:
     """
     if (folder / ".sealing").exists():
         if pending(folder) is not None:
-            _go_through(folder)
+            _go_through(folder, recovered=True)
         shutil.rmtree(folder / ".sealing", ignore_errors=True)
     first, manifest = next(read_custody(folder), None), read_manifest(folder)
     if manifest.evidence and (first is None or first[0]["action"] != "created"):
@@ -136,7 +136,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _go_through(folder: Path) -> None:
+def _go_through(folder: Path, **more: bool) -> None:
     waiting = folder / ".sealing"
     path = waiting / "manifest.json"
     manifest = manifest_of(path, read_json(path))
@@ -148,7 +148,7 @@ def _go_through(folder: Path) -> None:
     replace_text(folder / "manifest.json", path.read_text("utf-8"))
     digest = manifest_digest(folder)
     if sealed_manifest(folder) != digest:
-        record_custody(folder, SEALED, {"manifest": digest, "tables": len(manifest.tables)})
+        record_custody(folder, SEALED, {"manifest": digest, "tables": len(manifest.tables), **more})
     for path in (folder / "events").glob("*.parquet"):  # what a rebuild has replaced
         if not counts(manifest, f"events/{path.name}"):
             _remove_folder(path)

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import schema
-from ..errors import CaseError, EvidenceError, InputError
+from ..errors import CaseError, InputError
 from ..text import plural
 from ._chain import breaks, entries
 from ._custody import head, read_custody, recorded, utc_now
 from ._seal import SEALED, derived, is_sealed, pending, sealed_manifest, sha256_of
 from ._tables import rows_in
+from ._unchanged import own_files, what_became
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from . import Case
-    from ._manifest import Evidence
 
 # What an entry of the manifest says of a file from its acquisition on, whatever was derived from it since.
 _ACQUIRED = ("path", "origin", "size", "sha256", "acquired", "modified", "member", "in_place", "content_md5", "etag")
@@ -122,46 +122,10 @@ def record_verification(case: Case, found: Verification) -> str | None:
     return recorded(case.path, "verified", detail)
 
 
-def require_unchanged(case: Case, evidence: Iterable[Evidence]) -> None:
-    """See that the files of some evidence have the bytes that were acquired: an archive answers for its members.
-
-    Raises
-    ------
-    EvidenceError
-        One is missing or changed.
-    """
-    whole = {(entry.path, entry.in_place): entry for entry in own_files(case)}
-    for path, in_place in dict.fromkeys((entry.path, entry.in_place) for entry in evidence):
-        entry = whole.get((path, in_place))
-        if entry is None:
-            raise CaseError.damaged(case.path / "manifest.json", f"{path} is in an archive that it doesn't have")
-        if problem := changed(case, entry):
-            raise (EvidenceError.missing if problem == "missing" else EvidenceError.changed)(case.evidence_path(entry))
-
-
-def changed(case: Case, entry: Evidence) -> str:
-    """Say what became of an evidence file: `missing`, `changed`, or "" where it is as it was acquired.
-
-    Files that are only referenced are read no further than their size if that differs: whoever made the case chose
-    the path.
-    """
-    path = case.evidence_path(entry)
-    if not path.is_file():
-        return "missing"
-    if entry.in_place and path.stat().st_size != entry.size:
-        return "changed"
-    return "" if sha256_of(path) == entry.sha256 else "changed"
-
-
-def own_files(case: Case) -> list[Evidence]:
-    """Evidence that is a file of its own: members of an archive are proved by the archive."""
-    return [entry for entry in case.manifest.evidence if entry.member is None and not entry.position]
-
-
 def _evidence_problems(case: Case) -> Iterator[str]:
     for entry in own_files(case):
         try:
-            problem = changed(case, entry)
+            problem = what_became(case, entry)
             was = f" (was SHA-256 {entry.sha256})" if problem == "changed" else ""
             if problem:
                 yield f"{problem}: {case.evidence_path(entry)}{was}"

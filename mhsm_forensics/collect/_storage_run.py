@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..case import Case, Evidence, open_case, read_custody, record_custody, seal, utc_now
-from ..errors import EvidenceError
+from ..errors import CaseError, EvidenceError
 from ..evidence import receive
 from . import _listing as listing
 from ._download import Earlier, Fetched, fetch
@@ -195,12 +195,15 @@ def _held(case: Case, place: str) -> dict[str, Earlier]:
     entries = {entry.sha256: entry for entry in case.manifest.evidence}
     held = {}
     for entry, _ in read_custody(case.path):
-        if entry["action"] != "downloaded" or entry["detail"]["place"] != place:
+        if entry["action"] != "downloaded" or entry["detail"].get("place") != place:
             continue
-        for about in entry["detail"]["blobs"]:
-            if about["sha256"] in entries:
-                path = case.evidence_path(entries[about["sha256"]])
-                held[about["blob"]] = Earlier(path, about["size"], about["sha256"], about["etag"], about["created"])
+        try:
+            for about in entry["detail"]["blobs"]:
+                if about["sha256"] in entries:
+                    path = case.evidence_path(entries[about["sha256"]])
+                    held[about["blob"]] = Earlier(path, about["size"], about["sha256"], about["etag"], about["created"])
+        except (KeyError, TypeError):  # no entry of this tool
+            raise CaseError.damaged(case.path / "custody.jsonl", f"entry {entry['seq']} tells of no download") from None
     return held
 
 
