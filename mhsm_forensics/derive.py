@@ -50,6 +50,18 @@ class Loaded:
     last: int | None = None
     routes: set[str] = field(default_factory=set)
     torn: str | None = None
+    forms: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The bytes of a piece of evidence, as often as they are asked for."""
+
+    path: Path
+    entry: Evidence
+
+    def __iter__(self) -> Iterator[bytes]:
+        return blocks(self.path, self.entry.member)
 
 
 def ready() -> None:
@@ -62,10 +74,11 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
     with _no_cycles(), _Writers(staging, name) as writers:
         held = Normaliser()
         for entry, path in files:
-            for batch in records(blocks(path, entry.member)):
+            for batch in records(Content(path, entry), dates=entry.dates):
                 held.take(batch, entry)
                 loaded[entry.evidence_id].blank += batch.blank
                 loaded[entry.evidence_id].torn = batch.torn
+                loaded[entry.evidence_id].forms |= batch.forms
                 if held.rows >= _ROWS or held.rejects >= _REJECTS:
                     _pass_on(held, writers, loaded)
                     held = Normaliser()

@@ -42,7 +42,7 @@ class Column:
 # they are handed to pandas with the zone. Strings are Arrow strings: pandas' object columns merge values
 # that differ only after a NUL.
 EVENTS = (
-    Column("event_id", "string", "`<evidence_id>:<line>`; unique in the case, the same after every rebuild"),
+    Column("event_id", "string", "evidence and byte; opaque, unique in the case, the same after every rebuild"),
     Column("record_id", "string", "32 hex digits of a SHA-256 over the normalised fields: the same record by any route"),
     Column("time", "timestamp", "when the service logged the request, UTC", "time", "TimeGenerated", "TimeGenerated"),
     Column("t", "int", "the same instant, microseconds since 1970-01-01T00:00Z"),
@@ -67,7 +67,7 @@ EVENTS = (
     Column("caller_port", "int", "port of the caller, where the source has one"),
     Column("ip_scope", "string", "`public`, `private`, `cgnat`, `loopback`, `reserved`, `invalid`"),
     Column("principal", "string", "best label of the caller: user name, else managed identity, else object id, else application id"),
-    Column("principal_type", "string", "`user`, `service_principal`, `managed_identity`, `anonymous`, `unknown`"),
+    Column("principal_type", "string", "`user`, `service_principal`, `managed_identity`, `anonymous`, `unreadable` (an export has spoilt the identity), `unknown`"),
     Column("object_id", "string", "object id of the principal; rights are given to it", "identity.claim.oid", "identity_claim_oid_g", "Identity.claim.oid"),
     Column("app_id", "string", "application (client) id", "identity.claim.appid", "identity_claim_appid_g", "Identity.claim.appid"),
     Column("upn", "string", "user principal name", "identity.claim.upn", "identity_claim_upn_s", "Identity.claim.upn"),
@@ -109,13 +109,13 @@ EVENTS = (
 ROUTES = ("storage", "azure_diagnostics", "azkv_audit_logs", "event_hub")
 
 REJECTS = (
-    Column("event_id", "string", "`<evidence_id>:<line>`, as if it were an event"),
+    Column("event_id", "string", "evidence and byte, as if it were an event"),
     Column("evidence_id", "string", "the evidence file"),
     Column("source_file", "string", "its path in the case's evidence folder"),
     Column("source_line", "int", "line on which the rejected bytes start, from 1"),
     Column("source_offset", "int", "byte at which they start, in the decompressed file"),
     Column("source_length", "int", "their length in bytes"),
-    Column("reason", "string", "`truncated`, `not_json`, `not_a_record`, `no_time`, `naive_time`, `bad_time`, `too_long`, `too_deep`"),
+    Column("reason", "string", "why; docs/forms.md says what each means"),
     Column("raw", "binary", "the bytes, at most the first 64 KiB of them; the evidence has the rest"),
 )  # fmt: skip
 
@@ -133,7 +133,7 @@ DUPLICATES = (
 # Context: what other logs and lists say of the same people and things. A column that events have, too, has the same name and
 # meaning here, so that both join on it.
 _WHEN = (
-    Column("event_id", "string", "`<evidence_id>:<line>`; unique in the case"),
+    Column("event_id", "string", "evidence and byte; unique in the case"),
     Column("record_id", "string", "32 hex digits of a SHA-256 over the record's bytes"),
     Column("time", "timestamp", "when it happened, UTC"),
     Column("t", "int", "the same instant, microseconds since 1970-01-01T00:00Z"),

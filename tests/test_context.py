@@ -225,7 +225,7 @@ def test_the_seventh_digit_of_a_time_is_kept_as_text(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("time", "reason"), [("2026-03-04T01:00:00", "naive_time"), ("soon", "bad_time"), (None, "no_time")]
+    ("time", "reason"), [("2026-03-04T01:00:00", "no_zone"), ("soon", "bad_time"), (None, "no_time")]
 )
 def test_a_record_whose_time_is_none_is_a_reject(tmp_path, time, reason):
     case = load(tmp_path, log_lines=[SIGNIN["row"] | {"TimeGenerated": time}])
@@ -633,7 +633,7 @@ def test_columns_are_known_whatever_their_case_spaces_and_order(tmp_path):
 @pytest.mark.parametrize(
     ("time", "reason"),
     [("2026-03-04T01:00:00Z", None), ("2026-03-04 01:00:00", None), ("2026-03-04T02:00:00+01:00", None),
-     ("3/4/2026, 1:00:00 AM", "bad_time"), ("04.03.2026 01:00", "bad_time"), ("", "no_time"), ("soon", "bad_time")],
+     ("3/4/2026, 1:00:00 AM", "ambiguous_date"), ("04.03.2026 01:00", None), ("", "no_time"), ("soon", "bad_time")],
 )  # fmt: skip
 def test_a_time_under_utc_is_utc_and_a_day_that_may_be_a_month_is_a_reject(tmp_path, time, reason):
     case = download(tmp_path, [as_downloaded(user_signin()) | {"Date (UTC)": time}])
@@ -647,7 +647,7 @@ def test_a_time_whose_column_names_no_zone_is_a_reject(tmp_path):
     row = as_downloaded(user_signin())
     row = {"Date": row.pop("Date (UTC)").removesuffix("Z")} | row
 
-    assert download(tmp_path, [row]).rejects["reason"].to_list() == ["naive_time"]
+    assert download(tmp_path, [row]).rejects["reason"].to_list() == ["no_zone"]
 
 
 def test_each_line_of_a_damaged_download_has_one_fate(tmp_path):
@@ -679,7 +679,7 @@ def test_every_row_of_a_download_leads_back_to_its_bytes_and_says_all_of_it(tmp_
     for found in case.context("signins").to_dict("records"):
         data = b"".join(mf.ingest.raw(case, found["event_id"]))
         assert written[found["source_offset"] : found["source_offset"] + found["source_length"]] == data
-        assert found["client_info"] == hostile.replace("\r\n", "\n")
+        assert found["client_info"] == hostile  # quoted text is kept to the byte
     said = json.loads(case.context("signins").sort_values("source_line")["record_json"].iloc[0])
     assert (said["incoming token type"], said["incoming token type (2)"]) == ("None", "Primary refresh token")
     assert case.context("signins")["source_line"].to_list() == [2, 4]
@@ -713,7 +713,7 @@ def test_a_row_without_a_resource_id_is_of_no_hsm(tmp_path, resource):
 
 @pytest.mark.parametrize(
     ("time", "reason"),
-    [("2026-03-04 04:41:30", "naive_time"), ("3/4/2026, 4:41 AM", "bad_time"), ("2 hours ago", "bad_time"), ("", "no_time")],
+    [("2026-03-04 04:41:30", "no_zone"), ("3/4/2026, 4:41 AM", "ambiguous_date"), ("2 hours ago", "bad_time"), ("", "no_time")],
 )  # fmt: skip
 def test_a_time_of_the_portal_s_activity_log_that_is_none_is_a_reject(tmp_path, time, reason):
     case = download(tmp_path, [ACTIVITY_ROW | {"Time": time}])

@@ -15,7 +15,7 @@ from mhsm_forensics.case import FATES, create_case
 from mhsm_forensics.errors import EvidenceError
 from mhsm_forensics.evidence import blocks
 from mhsm_forensics.ingest import add, load_events
-from mhsm_forensics.load import _documents, _records, _tables, records
+from mhsm_forensics.load import _answers, records
 
 DAMAGED = Path(__file__).parents[1] / "data-samples" / "damaged"
 EXPECTED = json.loads((DAMAGED / "expected.json").read_text("utf-8"))
@@ -172,6 +172,9 @@ def answer(names, rows, **dumped):
     return json.dumps({"tables": [table]}, **{"separators": (",", ":")} | dumped).encode("utf-8", "surrogatepass")
 
 
+COLUMNS_OF_A_BATCH = ("lines", "offsets", "lengths", "nth", "routes", "utc", "rejects", "context")
+
+
 def everything(data, size=1 << 20):
     """All that is read of some bytes, so that true, 1 and 1.0 differ."""
     batches = list(records(data[i : i + size] for i in range(0, len(data), size)))
@@ -182,8 +185,8 @@ def everything(data, size=1 << 20):
     )
     said = [{k: bytes(v) if isinstance(v, msgspec.Raw) else v for k, v in msgspec.structs.asdict(r).items()}
             for b in batches for r in b.records]  # fmt: skip
-    places = [(b.lines, b.offsets, b.nth) for b in batches]
-    return repr((said, places, [b.rejects for b in batches], [b.context for b in batches]))
+    columns = [[item for b in batches for item in getattr(b, name)] for name in COLUMNS_OF_A_BATCH]
+    return repr((said, columns))
 
 
 @pytest.fixture
@@ -192,8 +195,8 @@ def the_long_way(monkeypatch):
 
     def run(data):
         with monkeypatch.context() as changed:
-            changed.setattr(_records, "plan_of", lambda _: None)
-            changed.setattr(_tables.Tables, "_more", _documents.Splitter._more)
+            changed.setattr(_answers, "plan_of", lambda _: None)
+            changed.setattr(_answers, "_elements", lambda _: iter(()))
             return everything(data)
 
     return run

@@ -52,8 +52,8 @@ def test_the_same_records_by_another_route_have_the_same_ids(name):
         ({"claim": {"http_schemas_microsoft_com_identity": {"claims": {"objectidentifier": "O"}}}}, "o", "unknown"),
         ({"claim": {"unique_name": "live.com#anna@fabrikam.example"}}, "live.com#anna@fabrikam.example", "user"),
         ({}, None, "unknown"),
-        ("no json at all", None, "unknown"),
-        ([1, 2], None, "unknown"),
+        ("no json at all", "(identity not readable)", "unreadable"),
+        ([1, 2], "(identity not readable)", "unreadable"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("encoded", [0, 1, 2])

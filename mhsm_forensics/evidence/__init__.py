@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from ..case import FATES, Case, Evidence, Manifest, evidence_of, read_custody, record_custody, seal, sha256_of, utc_now
 from ..errors import CaseError, EvidenceError
-from .signs import LOG_NAME, LOG_TEXT, table_header
+from .signs import LOG_NAME, LOG_TEXT, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -105,7 +105,7 @@ def looks_like_log(path: Path, *, limit: int = 64 << 20) -> bool:
         for member in members(path) or (None,):
             read, tail = 0, b""
             for block in blocks(path, member):
-                if LOG_TEXT.search(tail + block) or (not read and table_header(block)):
+                if LOG_TEXT.search(tail + block) or (not read and table_of(block)):
                     return True
                 read, tail = read + len(block), block[-64:]
                 if read > limit:

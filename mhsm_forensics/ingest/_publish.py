@@ -84,7 +84,12 @@ def _accounted(item: Loaded, again: dict[tuple[str, str], int]) -> Evidence:
         "reject": item.rejects,
     }
     return replace(entry, fates=fates, first_time=_iso(item.first), last_time=_iso(item.last), note=item.torn,
-                   route=", ".join(sorted(item.routes)) or None)  # fmt: skip
+                   route=", ".join(sorted(item.routes)) or None, form=_form(item.forms))  # fmt: skip
+
+
+def _form(forms: set[str]) -> str | None:
+    """How the records of a file were written, the most telling eight of it."""
+    return "; ".join(sorted(forms)[:8]) or None
 
 
 def _iso(t: int | None) -> str | None:

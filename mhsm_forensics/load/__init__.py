@@ -4,8 +4,11 @@
 line of the file is exactly one record, one record of another log that gives context, one reject or one blank.
 """
 
+from ._answers import Survey, survey
+from ._batch import Batch, Place, Reject
 from ._context import Context, Kind
-from ._records import Batch, Place, Record, Reject, records
-from ._tables import Survey, survey
+from ._order import ORDERS
+from ._records import records
+from ._shapes import Record
 
-__all__ = ["Batch", "Context", "Kind", "Place", "Record", "Reject", "Survey", "records", "survey"]
+__all__ = ["ORDERS", "Batch", "Context", "Kind", "Place", "Record", "Reject", "Survey", "records", "survey"]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ._context import kind_of
-from ._shapes import NOTHING, TEXT_FIELDS, Record, as_raw, is_diagnostics, meaning, set_field
+from ._shapes import NOTHING, TEXT_FIELDS, Record, Row, as_raw, is_diagnostics, meaning, set_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ class UnplannedError(Exception):
 def plan_of(names: tuple[str, ...]) -> Plan | None:
     """Return how to read the rows of a table with these columns; None if each has to be looked at for itself."""
     keys = [name.strip().lower() for name in names]
-    ordinary = len(set(keys)) == len(keys) and not any(key.endswith(" [utc]") for key in keys)
+    ordinary = len(set(keys)) == len(keys) and not any(key.endswith(("]", ")")) for key in keys)
     return Plan(keys) if ordinary and any(key.startswith("timegenerated") for key in keys) else None
 
 
@@ -54,14 +54,16 @@ class Plan:
         naming = {key: at for at, key in enumerate(keys) if key in _NAMING}
         claims, rest = _of(keys, "claim"), _of(keys, "property")
         bare = {at: name for at, name in rest.items() if keys[at] != "identity"}
-        self._route = _Once(naming.values(), partial(_route, keys, list(naming)))
+        self._known = _Once(naming.values(), partial(_is_audit, keys, list(naming)))
+        self._type = naming.get("type")
+        self._telling = [at for at, key in enumerate(keys) if is_diagnostics({key: True}) and key != "type"]
         self._claims = _Once(claims, partial(_claims, list(claims.values())))
         self._identity = _Once([at for at in rest if at not in bare], _identity)
         self._rest = _Once(rest, partial(_properties, list(rest.values())))  # `identity` too, where there are claims
         self._bare = _Once(bare, partial(_properties, list(bare.values())))
 
-    def read(self, data: bytes) -> Record:
-        """Return the record in the bytes of a row.
+    def read(self, data: bytes) -> Row:
+        """Return the record in the bytes of a row, and how it came.
 
         Raises
         ------
@@ -79,10 +81,18 @@ class Plan:
         claims = self._claims(cells)
         record.identity = self._identity(cells) if claims is NOTHING else claims
         record.properties = self._bare(cells) if claims is NOTHING else self._rest(cells)
-        return record
+        return Row(record, self._route(cells))
+
+    def _route(self, cells: Cells) -> str:
+        """Which table a row is of: as it says, else by the columns that it fills."""
+        self._known(cells)
+        named = cells[self._type] if self._type is not None else None
+        by_columns = (self._keys[at] for at in self._telling if cells[at] not in (None, ""))
+        filled = {"type": named} if named else dict.fromkeys(by_columns, True)
+        return "azure_diagnostics" if is_diagnostics(filled) else "azkv_audit_logs"
 
     def _with_fields(self, cells: Cells) -> Record:
-        record = Record(route=self._route(cells))
+        record = Record()
         for at, name, wins, as_it_is in self._fields:
             value = cells[at]
             if value is None or value == "" or not (wins or getattr(record, name) is None):
@@ -143,11 +153,11 @@ def _fields(keys: list[str]) -> Iterator[tuple[int, str, bool, set[type]]]:
         before.add(name)
 
 
-def _route(keys: list[str], naming: list[str], values: Cells) -> str:
-    row = dict.fromkeys(keys) | dict(zip(naming, values, strict=True))
-    if kind_of(row):
+def _is_audit(keys: list[str], naming: list[str], values: Cells) -> bool:
+    """Whether rows that name themselves so are audit records; raises where they are of another log."""
+    if kind_of(dict.fromkeys(keys) | dict(zip(naming, values, strict=True))):
         raise UnplannedError
-    return "azure_diagnostics" if is_diagnostics(row) else "azkv_audit_logs"
+    return True
 
 
 def _claims(names: list[str], values: Cells) -> msgspec.Raw:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ NOTHING: Final = msgspec.Raw(b"")
 
 
 class Record(msgspec.Struct, gc=False):
-    """An audit record as the source wrote it; `route` says how it came."""
+    """An audit record as the source wrote it: it has no field that a log could not set."""
 
     time: str | None = None
     operationName: str | None = None  # noqa: N815 - the field's own name
@@ -38,24 +38,34 @@ class Record(msgspec.Struct, gc=False):
     subnetId: str | None = None  # noqa: N815
     PoolName: str | None = None
     TenantId: str | None = None
-    records: msgspec.Raw = NOTHING
-    value: msgspec.Raw = NOTHING
+    Resource: str | None = None
+    ResourceType: str | None = None
+
+
+class Row(NamedTuple):
+    """A record, how it came, and whether its table says that times are UTC, as the portal's CSV does."""
+
+    record: Record
     route: str = "storage"
-    zone_known: bool = False  # the column's header said UTC, as the portal's CSV does
+    is_utc: bool = False
 
 
 decode = msgspec.json.Decoder(Record).decode
 
-_FIELDS = {name.lower(): name for name in Record.__struct_fields__ if name not in {"route", "zone_known"}}
-_RAW_FIELDS = {"identity", "properties", "records", "value"}
+_FIELDS = {name.lower(): name for name in Record.__struct_fields__}
+_RAW_FIELDS = {"identity", "properties"}
 TEXT_FIELDS = {
     "time", "operationName", "resourceId", "category", "resultType", "resultDescription", "callerIpAddress",
-    "correlationId", "clientInfo", "requestUri", "subnetId", "PoolName", "TenantId",
+    "correlationId", "clientInfo", "requestUri", "subnetId", "PoolName", "TenantId", "Resource", "ResourceType",
 }  # fmt: skip
 
 # Log Analytics column → field. The suffix of an AzureDiagnostics column is the type of the value it first
-# saw, so one field may come under several names: _s, _g (looks like a GUID), _d, _b, _t, or none.
-_SUFFIX = re.compile(r"_[sgdbt]$")
+# saw, so one field may come under several names: _s, _g (looks like a GUID), _d, _b, _t, or none. A union of two
+# tables writes the type out where a column has another one in each: DurationMs_long, DurationMs_int.
+_SUFFIX = re.compile(r"_(?:[sgdbt]|string|guid|real|long|int|bool|datetime|dynamic)$")
+# What portals and people write behind the name of a column of times.
+_OF_UTC = re.compile(r"\s*[\[(]\s*utc\s*[\])]$")
+_OF_A_ZONE = re.compile(r"\s*[\[(][^\[\]()]*(?:utc|time)[^\[\]()]*[\])]$")
 _ROW_FIELDS = {
     "timegenerated": "time",
     "_originaltimegenerated": "time",  # rows of a search job: TimeGenerated is the time of the job there
@@ -75,6 +85,8 @@ _ROW_FIELDS = {
     "httpstatuscode": "httpStatusCode",
     "subnetid": "subnetId",
     "poolname": "PoolName",
+    "resource": "Resource",
+    "resourcetype": "ResourceType",
 }
 _ROW_ONLY = {
     "tenantid", "type", "timegenerated", "sourcesystem", "mg", "_isbillable", "_billedsize", "_itemid",
@@ -88,7 +100,7 @@ def folded(fields: dict[str, Any]) -> dict[str, Any]:
     return {str(key).strip().lower(): value for key, value in fields.items()}
 
 
-def from_mapping(folded: dict[str, Any]) -> Record | None:
+def from_mapping(folded: dict[str, Any]) -> Row | None:
     """Return the record that some `folded` fields hold, or None where they are no audit record.
 
     Log Analytics rows are recognised by their columns.
@@ -98,15 +110,26 @@ def from_mapping(folded: dict[str, Any]) -> Record | None:
     https://learn.microsoft.com/azure/azure-monitor/reference/tables/azurediagnostics
     https://learn.microsoft.com/azure/azure-monitor/reference/tables/azkvauditlogs
     """
-    if any(key.startswith("timegenerated") for key in folded):
+    if any(key.startswith(("timegenerated", "_originaltimegenerated")) for key in folded):
         return _from_row(folded)
+    columns, is_utc = _without_zones(folded)
+    if "operationname" not in columns:
+        return None
     record = Record()
-    for key, value in folded.items():
-        if key in _FIELDS and value is not None:
+    for key, value in columns.items():
+        if key in _FIELDS and value is not None and value != "":
             set_field(record, _FIELDS[key], value)
-    if "records" in folded or "value" in folded or "operationname" in folded:
-        return record
-    return None
+    return Row(record, is_utc=is_utc) if record.operationName else None
+
+
+def _without_zones(folded: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Columns without what stands behind their names, and whether that says that times are UTC."""
+    columns: dict[str, Any] = {}
+    for key, value in folded.items():
+        name = _OF_A_ZONE.sub("", key)
+        if columns.get(name) in (None, ""):
+            columns[name] = value
+    return columns, any(_OF_UTC.search(key) for key in folded)
 
 
 def set_field(record: Record, name: str, value: Any) -> None:
@@ -119,12 +142,11 @@ def set_field(record: Record, name: str, value: Any) -> None:
         setattr(record, name, value)
 
 
-def _from_row(folded: dict[str, Any]) -> Record | None:
+def _from_row(folded: dict[str, Any]) -> Row | None:
     """Read a Log Analytics row of either table."""
-    given = {key: value for key, value in folded.items() if value not in (None, "")}
-    columns = {key.removesuffix(" [utc]"): value for key, value in given.items()}
-    record = Record(zone_known=any(key.endswith(" [utc]") for key in folded))
-    record.route = "azure_diagnostics" if is_diagnostics(folded) else "azkv_audit_logs"
+    named, is_utc = _without_zones(folded)
+    columns = {key: value for key, value in named.items() if value not in (None, "")}
+    record = Record()
     claims: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for key, value in _more_columns(columns).items():
@@ -138,7 +160,8 @@ def _from_row(folded: dict[str, Any]) -> Record | None:
     identity = {"claim": claims} if claims else rest.pop("identity", None)
     record.identity = as_raw(identity) if identity else NOTHING
     record.properties = as_raw({meaning(key)[1]: value for key, value in rest.items()})
-    return record if record.operationName is not None else None
+    route = "azure_diagnostics" if is_diagnostics(columns) else "azkv_audit_logs"
+    return Row(record, route, is_utc) if record.operationName is not None else None
 
 
 @lru_cache(4096)

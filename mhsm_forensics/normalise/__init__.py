@@ -8,7 +8,7 @@ soon as they are counted in, while they are still in the processor's cache.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +22,18 @@ from ._addresses import Address, address_of
 from ._callers import Caller, caller_of
 from ._context import ContextRows
 from ._facts import Facts, Settled
+from ._nested import object_in
 from ._places import event_id, event_ids, rejects_table, source_file
 from ._requests import Asked, Request, object_of, outcome_of, request_of, whole
-from ._resources import MANAGED_HSM, Resource, resource_of
-from ._times import ticks_of
+from ._resources import MANAGED_HSM, Resource, origin_of, resource_of
+from ._times import Clock, ticks_of, zone_of
 
 if TYPE_CHECKING:
     from ..case import Evidence
 
 __all__ = [
     "Normalised", "Normaliser", "address_of", "caller_of", "event_id", "object_of", "outcome_of", "resource_of", "whole",
+    "zone_of",
 ]  # fmt: skip
 
 _REMEMBERED = 1 << 16
@@ -91,19 +93,22 @@ class Normaliser:
 
     def take(self, batch: Batch, evidence: Evidence) -> None:
         """Add the records and rejects of a batch; a record whose time is none becomes a reject."""
-        ticks, wrong = ticks_of([r.time or "" for r in batch.records], [r.zone_known for r in batch.records])
+        clock = Clock.of(acquired=evidence.acquired, dates=batch.dates, times_in=evidence.times_in)
+        ticks, wrong = ticks_of([r.time or "" for r in batch.records], batch.utc, clock)
         self._rejects += [(evidence, reject) for reject in batch.rejects]
         self._rejects += [(evidence, Reject(batch.place(i), why, batch.data[i])) for i, why in wrong.items()]
-        timeless = (self._context.take(*found, evidence) for found in batch.context)
+        alone = replace(clock, dates=evidence.dates)  # the order of dates was looked for in the audit log alone
+        timeless = (self._context.take(*found, evidence, alone) for found in batch.context)
         self._rejects += [(evidence, reject) for reject in timeless if reject]
         if wrong:
             good = [i for i in range(len(batch.records)) if i not in wrong]
             batch, ticks = batch.only(good), ticks[good]
         self._ticks.append(ticks)
-        self._take_facts(batch.records, evidence)
+        self._take_facts(batch, evidence)
         self._take_rows(batch, evidence)
 
-    def _take_facts(self, records: list[Record], evidence: Evidence) -> None:
+    def _take_facts(self, batch: Batch, evidence: Evidence) -> None:
+        records = batch.records
         operations, answers = [r.operationName for r in records], [r.httpStatusCode for r in records]
         challenged = [o == "Authentication" or a in _CHALLENGE for o, a in zip(operations, answers, strict=True)]
         self._callers.take(list(map(bytes, [r.identity for r in records])), challenged, [r.TenantId for r in records])
@@ -111,10 +116,10 @@ class Normaliser:
             operations, list(map(bytes, [r.properties for r in records])), [r.clientInfo for r in records],
             [r.requestUri for r in records], answers, [r.resultSignature for r in records],
             [r.resultType for r in records], [r.subnetId for r in records], [r.PoolName for r in records],
-            [r.operationVersion for r in records], _routes(records, evidence),
+            [r.operationVersion for r in records], _routes(batch.routes, evidence),
         )  # fmt: skip
         self._addresses.take([r.callerIpAddress for r in records])
-        self._resources.take([r.resourceId for r in records])
+        self._resources.take(*zip(*map(_names_of_resource, records), strict=True) if records else ((), (), (), ()))
 
     def _take_rows(self, batch: Batch, evidence: Evidence) -> None:
         if not self._evidence or self._evidence[-1] is not evidence:
@@ -126,7 +131,7 @@ class Normaliser:
         kept["duration_ms"] += [_whole(r.durationMs) for r in records]
         kept["source_line"] += batch.lines
         kept["source_offset"] += batch.offsets
-        kept["source_length"] += map(len, batch.data)
+        kept["source_length"] += batch.lengths
         kept["nth"] += batch.nth
         kept["file"] += [len(self._evidence) - 1] * len(records)
 
@@ -156,7 +161,7 @@ class Normaliser:
         files = pa.array(self._kept["file"], pa.int32())
         ids = _named(files, [entry.evidence_id for entry in self._evidence])
         return {
-            "event_id": event_ids(ids, self._kept["source_line"], self._kept["nth"]),
+            "event_id": event_ids(ids, self._kept["source_offset"], self._kept["nth"]),
             "evidence_id": ids,
             "source_file": _named(files, [source_file(entry) for entry in self._evidence]),
         }
@@ -208,9 +213,19 @@ def _resource(key: tuple[Any, ...]) -> Resource:
 _whole = lru_cache(_REMEMBERED)(whole)
 
 
-def _routes(records: list[Record], evidence: Evidence) -> list[str]:
+def _names_of_resource(record: Record) -> tuple[str | None, str | None, str | None, str | None]:
+    """What names the resource; the URI only as far as it does that, and only where nothing else does."""
+    if record.resourceId or record.ResourceType:
+        return record.resourceId, record.Resource, record.ResourceType, None
+    held = object_in(bytes(record.properties).decode("utf-8", "replace")) or {}
+    named = {str(name).lower(): value for name, value in held.items()}
+    uris = (record.requestUri, named.get("requesturi"), named.get("id"))
+    origin = next((origin for uri in uris if isinstance(uri, str) and (origin := origin_of(uri))), None)
+    return None, record.Resource, None, origin
+
+
+def _routes(routes: list[str], evidence: Evidence) -> list[str]:
     """Say how records came. The storage format of before November 2018 wraps records as event hubs do."""
-    routes = [r.route for r in records]
     if "event_hub" in routes and "resourceid=" in evidence.path.lower():
         return ["storage" if route == "event_hub" else route for route in routes]
     return routes

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+
+from ._nested import object_in
+
+# Label of a caller whose identity an export has spoilt: that is not a caller without identity.
+UNREADABLE = "(identity not readable)"
 
 # Claim names differ by token and by table: short (oid), a URI, the URI cut at its dots and nested, or the
 # URI with underscores. Flattened and folded they are the same word.
@@ -53,7 +57,8 @@ def caller_of(identity: bytes, *, challenged: bool = False, tenant_id: str | Non
     Parameters
     ----------
     identity
-        The field `identity` as the source wrote it: an object, an object encoded as text, `{}`, or nothing.
+        The field `identity` as the source wrote it: an object, an object encoded as text, `{}`, or nothing. What an export
+        has made of it and can't be read for sure is an identity of its own, `UNREADABLE`.
     challenged
         The request was answered with 401: a caller without claims is anonymous and not merely unknown.
 
@@ -73,10 +78,16 @@ def caller_of(identity: bytes, *, challenged: bool = False, tenant_id: str | Non
     'anonymous'
     """
     text = identity.decode("utf-8", "replace") if identity and identity != b"null" else None
-    claims = _flat(_decoded(text))
+    decoded = _decoded(text)
+    claims = _flat(decoded)
     if not claims:
         kind = "anonymous" if challenged else "unknown"
-        return Caller(principal_type=kind, tenant_id=_lower(tenant_id), identity_json=text)
+        nobody = Caller(principal_type=kind, tenant_id=_lower(tenant_id), identity_json=text)
+        return (
+            nobody
+            if decoded is not None or not text
+            else replace(nobody, principal=UNREADABLE, principal_type="unreadable")
+        )
     said: dict[str, str | None] = dict.fromkeys(_SPELLINGS)
     said |= {name: claims[spelling] for spelling, name in _BEST_LAST if spelling in claims}
     said["object_id"], said["app_id"] = _lower(said["object_id"]), _lower(said["app_id"])
@@ -100,15 +111,17 @@ def _kind(said: dict[str, str | None], claims: dict[str, str]) -> str:
 
 
 def _decoded(text: str | None) -> object:
-    value: object = text
-    while isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
+    """Claims that a text holds, nested or bare; None where it holds something that can't be read."""
+    value: object = object_in(text)
     if isinstance(value, dict):
-        return value.get("claim", value.get("claims", value))
-    return None
+        value = value.get("claim", value.get("claims", value))
+    if isinstance(value, str) and value.strip():
+        value = object_in(value)
+    empty = value in (None, "") and (text or "").strip() in _EMPTY
+    return {} if empty or value == "" else value
+
+
+_EMPTY = {"", '""', '"null"', '"{}"', "[]"}
 
 
 def _flat(value: object, prefix: str = "") -> dict[str, str]:

@@ -27,13 +27,13 @@ from .. import schema
 from ..load import Reject
 from ._addresses import address_of
 from ._callers import caller_of
-from ._downloads import as_record, day_is_sure, time_is_utc
+from ._downloads import as_record, time_is_utc
 from ._lists import LISTS
 from ._places import event_id, source_file
 from ._requests import whole
 from ._said import first, lower, nested
 from ._said import said as said_of
-from ._times import ticks_of
+from ._times import Clock, ticks_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class ContextRows:
     def __len__(self) -> int:
         return sum(map(len, self._rows.values()))
 
-    def take(self, context: Context, data: bytes, place: Place, evidence: Evidence) -> Reject | None:
+    def take(self, context: Context, data: bytes, place: Place, evidence: Evidence, clock: Clock) -> Reject | None:
         """Add one record; gives it back as a reject where its time is none, or where a list says nothing of use."""
         said = said_of(context.fields)
         if context.kind in LISTS:
@@ -77,7 +77,7 @@ class ContextRows:
             return None
         downloaded = as_record(context.fields, source_file(evidence))
         said = said if downloaded is None else downloaded
-        when = _when(context, said, is_download=downloaded is not None)
+        when = _when(context, said, clock)
         if isinstance(when, str):
             return Reject(place, when, data)
         row = _ROWS[context.kind](said)
@@ -92,15 +92,13 @@ class ContextRows:
         }
 
 
-def _when(context: Context, said: dict[str, Any], *, is_download: bool) -> dict[str, Any] | str:
+def _when(context: Context, said: dict[str, Any], clock: Clock) -> dict[str, Any] | str:
     """When a record says that it was, or why it says no time."""
     text = first(said, *_TIMES[context.kind])
     if text is None:
         return "no_time"
-    if is_download and not day_is_sure(text):
-        return "bad_time"
     known = any(name.endswith(" [utc]") or time_is_utc(name) for name in context.fields)
-    ticks, wrong = ticks_of([text], [known])
+    ticks, wrong = ticks_of([text], [known], clock)
     microseconds = int(ticks[0]) // 10
     return wrong.get(0) or {"time": microseconds, "t": microseconds, "time_text": text}
 

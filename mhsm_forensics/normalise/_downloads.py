@@ -40,7 +40,6 @@ _ACTIVITY: Final = {
     "eventcategory": "category", "level": "level", "eventinitiatedby": "caller",
 }  # fmt: skip
 
-_ISO_DATE: Final = re.compile(r"\s*\d{4}-")
 _MANAGED: Final = {"userassigned", "systemassigned"}
 # A token's id is base64url and may begin with a dash. Exports put an apostrophe before that, lest it be a formula.
 _GUARDED: Final = re.compile(r"'(?=[-+=@])")
@@ -76,15 +75,6 @@ def as_record(fields: dict[str, Any], source_file: str) -> dict[str, Any] | None
 def time_is_utc(name: str) -> bool:
     """Whether the name of a portal's column says that its times are in UTC."""
     return plain_name(name) == "dateutc"
-
-
-def day_is_sure(text: str) -> bool:
-    """Whether a time of a portal begins with its year, as they write it; else a spreadsheet has turned day and month.
-
-    >>> day_is_sure("2026-03-04T09:15:02Z"), day_is_sure("04/03/2026 09:15:02")
-    (True, False)
-    """
-    return _ISO_DATE.match(text) is not None
 
 
 def _signin(said: dict[str, str], source_file: str) -> dict[str, Any]:

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def event_id(evidence: Evidence, place: Place) -> str:
-    """Id of the record at a place: evidence and line, and which one where several start on the line."""
-    which = f"{place.line}" if place.nth == 1 else f"{place.line}.{place.nth}"
+    """Id of the record at a place: evidence and byte, and its number where several have the same bytes."""
+    which = f"{place.offset}" if place.nth == 1 else f"{place.offset}.{place.nth}"
     return f"{evidence.evidence_id}:{which}"
 
 
-def event_ids(evidence_ids: pa.Array, lines: list[int], nth: list[int]) -> pa.Array:
+def event_ids(evidence_ids: pa.Array, offsets: list[int], nth: list[int]) -> pa.Array:
     """Ids of many records: `event_id`, a column at a time."""
-    which = pa.array(lines, pa.int64()).cast(pa.string())
+    which = pa.array(offsets, pa.int64()).cast(pa.string())
     if max(nth, default=1) > 1:
-        which = pa.array([f"{n}" if k == 1 else f"{n}.{k}" for n, k in zip(lines, nth, strict=True)], pa.string())
+        which = pa.array([f"{n}" if k == 1 else f"{n}.{k}" for n, k in zip(offsets, nth, strict=True)], pa.string())
     return pc.binary_join_element_wise(evidence_ids.cast(pa.string()), which, ":")
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..operations import meaning
 from ._clients import client_of
+from ._nested import object_in
 
 _KEY_WORDS = {"versions", "rotationpolicy", "rotate", "create", "backup", "restore"}  # no versions of a key
 _VERSION = re.compile(r"[0-9a-fA-F]{32}")
@@ -231,14 +232,12 @@ def _taken_apart(uri: str | None) -> tuple[str, str | None, dict[str, list[str]]
 
 def _held(text: str | None) -> dict[str, Any]:
     """Properties by their lower-case names; also one level down, where Log Analytics' dynamic columns are."""
-    try:
-        value = json.loads(text) if text else None
-    except (ValueError, RecursionError):
-        return {}
-    if not isinstance(value, dict):
+    value = object_in(text)
+    if value is None:
         return {}
     held = {str(key).lower(): item for key, item in value.items()}
     inner = held.get("properties")
+    inner = object_in(inner) if isinstance(inner, str) else inner
     return {**{str(k).lower(): v for k, v in inner.items()}, **held} if isinstance(inner, dict) else held
 
 

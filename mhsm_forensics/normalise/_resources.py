@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 MANAGED_HSM = "managedhsms"
@@ -18,14 +19,62 @@ class Resource:
     hsm: str | None = None
 
 
-def resource_of(resource_id: str | None) -> Resource:
-    """What a resource id names; nothing where there is none.
+def resource_of(
+    resource_id: str | None, resource: str | None = None, resource_type: str | None = None, uri: str | None = None
+) -> Resource:
+    """What a record says of its resource: by its resource id, else by two columns, else by the host that was asked.
 
     >>> resource_of("/SUBSCRIPTIONS/7C/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/MANAGEDHSMS/CONTOSO").hsm
     'contoso'
+    >>> resource_of(None, "CONTOSO", "MANAGEDHSMS").hsm, resource_of(None, uri="https://kv.vault.azure.net/keys").resource_type
+    ('contoso', 'vaults')
     """
-    if not resource_id:
-        return Resource()
+    if resource_id:
+        return _by_id(resource_id)
+    kind = (resource_type or "").lower().strip("/").rpartition("/")[2]
+    if kind:
+        return Resource(resource_type=kind, hsm=_name(resource) if kind == MANAGED_HSM else None)
+    if arm := _ARM.search(uri or ""):
+        return _by_id(arm[0])
+    name, _, domain = host_of(uri).partition(".")
+    if domain.startswith("managedhsm."):
+        return Resource(resource_type=MANAGED_HSM, hsm=name)
+    return Resource(resource_type="vaults") if domain.startswith("vault.") else Resource()
+
+
+def origin_of(uri: str | None) -> str | None:
+    """The part of a URI that names a resource: its path in Azure Resource Manager, or its host; None where neither does.
+
+    >>> origin_of("https://contoso.managedhsm.azure.net/keys/k?x=1")
+    'https://contoso.managedhsm.azure.net'
+    """
+    arm, host = _ARM.search(uri or ""), host_of(uri)
+    return arm[0] if arm else f"https://{host}" if host else None
+
+
+_ARM = re.compile(
+    r"/subscriptions/[^/?#]+/resourcegroups/[^/?#]+/providers/microsoft\.keyvault/\w+/[^/?#]+", re.IGNORECASE
+)
+
+
+def host_of(uri: str | None) -> str:
+    """Host of a URI in lower case; nothing where it has none.
+
+    >>> host_of("https://Contoso.managedhsm.azure.net:443/keys/k?x=1")
+    'contoso.managedhsm.azure.net'
+    """
+    found = _HOST.match(uri or "")
+    return found[1].lower() if found else ""
+
+
+_HOST = re.compile(r"\s*[a-zA-Z]+://([^/:?#\s]+)")
+
+
+def _name(resource: str | None) -> str | None:
+    return (resource or "").lower() or None
+
+
+def _by_id(resource_id: str) -> Resource:
     folded = resource_id.lower()
     parts = folded.strip("/").split("/")
     named = dict(zip(parts[::2], parts[1::2], strict=False))

@@ -1,77 +1,193 @@
-"""When: times of any precision, in UTC; a time whose zone is not known is no time."""
+"""When: times of any spelling and precision, in UTC; a time whose zone or day is not known is no time.
+
+What becomes of a time hangs on its text, on the file's order of dates and on what the responder said, and on nothing that
+stands beside it.
+"""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ISO = re.compile(
-    r"(?P<Y>\d{4})-(?P<M>\d\d)-(?P<D>\d\d)[T ](?P<h>\d\d):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?)?"
-    r"\s*(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?",
+_CLOCK = (
+    r"(?:(?:T|,?\s+|\s*)(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<half>[AP]\.?M\.?)?)"
+    r"\s*(?P<zone>Z|UTC|GMT|[+-](?:0\d|1[0-4]):?[0-5]\d)?"
+)
+_YEAR_FIRST = re.compile(r"(?P<Y>\d{4})[-/.](?P<M>\d{1,2})[-/.](?P<D>\d{1,2})" + _CLOCK, re.IGNORECASE)
+_TWO_NUMBERS = re.compile(r"(?P<A>\d{1,2})(?P<mark>[/.-])(?P<B>\d{1,2})(?P=mark)(?P<Y>\d{4})" + _CLOCK, re.IGNORECASE)
+_COMPACT = re.compile(
+    r"(?P<Y>\d{4})(?P<M>\d\d)(?P<D>\d\d)T(?P<h>\d\d)(?P<m>\d\d)(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?(?P<half>)(?P<zone>Z)",
     re.IGNORECASE,
 )
-# The portal's CSV export writes 3/4/2026, 9:15:02.123 AM under a header that says [UTC].
-_US = re.compile(
-    r"(?P<M>\d{1,2})/(?P<D>\d{1,2})/(?P<Y>\d{4}),?\s+(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d)(?:\.(?P<f>\d{1,9}))?)?"
-    r"\s*(?P<half>AM|PM)?(?P<zone>)",
-    re.IGNORECASE,
-)
+_JSON_DATE = re.compile(r"\\?/Date\((-?\d{1,16})(?:[+-]\d{4})?\)\\?/")  # what PowerShell 5.1 writes: milliseconds
+_NUMBER = re.compile(r"(\d{9,19})(?:\.(\d{1,9}))?")
+# Digits before the point → 100 ns ticks: seconds, milliseconds, microseconds and nanoseconds of our time differ in them.
+_TICKS_OF: Final = {9: 10_000_000, 10: 10_000_000, 12: 10_000, 13: 10_000, 15: 10, 16: 10}
+# What the vector path reads; whatever else is read one by one.
+_PLAIN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", re.IGNORECASE)
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_EARLIEST = int((datetime(2015, 1, 1, tzinfo=UTC) - _EPOCH) / _SECOND) * 10_000_000  # Key Vault is of 2015
+_LATEST = 2**63 - 1
+_YEAR = timedelta(days=366)
 
 
-def ticks_of(texts: Sequence[str], zones_known: Sequence[bool]) -> tuple[np.ndarray, dict[int, str]]:
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """How the times of a file are read: what its dates and the responder say, and the last time that can be."""
+
+    dates: str | None = None  # which number of a date is the day: day-first, month-first
+    zone: tzinfo | None = None  # of times that name none
+    latest: int = _LATEST  # ticks
+
+    @classmethod
+    def of(cls, *, acquired: str | None = None, dates: str | None = None, times_in: str | None = None) -> Clock:
+        """Return the clock of evidence that was acquired at a time: nothing in it is more than a year younger."""
+        latest = (datetime.fromisoformat(acquired) + _YEAR - _EPOCH) // _SECOND * 10_000_000 if acquired else _LATEST
+        return cls(dates, zone_of(times_in) if times_in else None, latest)
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return the zone of a name (Europe/Amsterdam, UTC) or of an offset (+01:00).
+
+    Raises
+    ------
+    InputError
+        It is neither.
+    """
+    if offset := _OFFSET.fullmatch(name.strip()):
+        sign = -1 if offset[1] == "-" else 1
+        return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
+    try:
+        return ZoneInfo(name.strip())
+    except (ValueError, OSError, KeyError):
+        raise InputError(
+            f"{name!r}: no such time zone. Hint: write Europe/Amsterdam, America/New_York, UTC or +01:00."
+        ) from None
+
+
+def ticks_of(texts: Sequence[str], utc: Sequence[bool], clock: Clock = Clock()) -> tuple[np.ndarray, dict[int, str]]:
     """Times as 100 ns ticks since 1970, and for those that are none, by position, why.
 
     The seventh digit of the source is kept: it is the only thing that orders events within a microsecond.
 
+    Parameters
+    ----------
+    texts
+        Times as the source wrote them.
+    utc
+        Of each, whether the header of its column says that it is in UTC.
+    clock
+        What is known of the file's times.
+
     Examples
     --------
-    >>> ticks, wrong = ticks_of(["1970-01-01T00:00:00.0000001Z", "2026-03-04T09:15:02"], [False, False])
-    >>> int(ticks[0]), wrong
-    (1, {1: 'naive_time'})
+    >>> ticks, wrong = ticks_of(["2026-03-04T09:15:02.0000001Z", "2026-03-04T09:15:02"], [False, False])
+    >>> int(ticks[0] % 10), wrong
+    (1, {1: 'no_zone'})
     """
-    try:
-        nanoseconds = pc.cast(pa.array(texts, pa.string()), pa.timestamp("ns", "UTC")).cast(pa.int64())
-        return nanoseconds.to_numpy() // 100, {}
-    except pa.ArrowInvalid:
-        pass
-    ticks, wrong = np.zeros(len(texts), "int64"), {}
-    for index, (text, known) in enumerate(zip(texts, zones_known, strict=True)):
-        found = _ticks(text, zone_known=known)
-        if isinstance(found, int):
-            ticks[index] = found
+    column = pa.array(texts, pa.string())
+    is_plain = pc.match_substring_regex(column, _PLAIN).to_numpy(zero_copy_only=False)
+    ticks, odd = _plain_ticks(column, is_plain)
+    wrong: dict[int, str] = {}
+    for index in odd:
+        one = _ticks(texts[index].strip(), clock, is_utc=utc[index])
+        if isinstance(one, int):
+            ticks[index] = one
         else:
-            wrong[index] = found
-    return ticks, wrong
+            wrong[index] = one
+    impossible = (ticks < _EARLIEST) | (ticks > clock.latest)
+    wrong |= {int(at): "impossible_time" for at in np.flatnonzero(impossible) if int(at) not in wrong}
+    return ticks, dict(sorted(wrong.items()))
 
 
-def _ticks(text: str, *, zone_known: bool) -> int | str:
-    found = _ISO.fullmatch(text.strip()) or _US.fullmatch(text.strip())
-    if found is None:
-        return "bad_time"
-    said = found.groupdict()
-    hour = int(said["h"]) % 12 + 12 * (said["half"].upper() == "PM") if said.get("half") else int(said["h"])
-    day = (int(said["Y"]), int(said["M"]), int(said["D"]))
+def _plain_ticks(column: pa.Array, is_plain: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """Times of the service's own spelling a column at a time, and where the others are."""
+    ticks = np.zeros(len(column), "int64")
     try:
-        moment = datetime(*day, hour, int(said["m"]), int(said["s"] or 0), tzinfo=UTC)
+        cast = pc.cast(column.filter(pa.array(is_plain)), pa.timestamp("ns", "UTC")).cast(pa.int64())
+    except pa.ArrowInvalid:  # one of them is no time, or of another age
+        return ticks, list(range(len(column)))
+    ticks[is_plain] = cast.to_numpy() // 100
+    return ticks, np.flatnonzero(~is_plain).tolist()
+
+
+def _ticks(text: str, clock: Clock, *, is_utc: bool) -> int | str:
+    number = _JSON_DATE.fullmatch(text)
+    if number:
+        return int(number[1]) * 10_000
+    if counted := _NUMBER.fullmatch(text):
+        return _counted(counted[1], counted[2] or "")
+    date = _YEAR_FIRST.fullmatch(text) or _COMPACT.fullmatch(text)
+    if date:
+        parts = date.groupdict()
+        return _moment(parts, int(parts["M"]), int(parts["D"]), clock, is_utc=is_utc)
+    date = _TWO_NUMBERS.fullmatch(text)
+    return _by_order(date.groupdict(), clock, is_utc=is_utc) if date else "bad_time"
+
+
+def _counted(whole: str, fraction: str) -> int | str:
+    """Ticks of a number of seconds, milliseconds, microseconds or nanoseconds since 1970; its length says which."""
+    if len(whole) >= 18:
+        return int(whole) // 100
+    unit = _TICKS_OF.get(len(whole))
+    if unit is None:
+        return "bad_time"
+    return int(whole) * unit + (int(fraction.ljust(9, "0")) * unit // 10**9 if fraction else 0)
+
+
+def _by_order(parts: dict[str, str | None], clock: Clock, *, is_utc: bool) -> int | str:
+    """Ticks of a date whose day and month the file's order tells apart; a point always stands behind the day."""
+    first, second = int(parts["A"] or 0), int(parts["B"] or 0)
+    day_first = parts["mark"] == "." or clock.dates == "day-first"
+    if not day_first and clock.dates is None:
+        if first <= 12 and second <= 12 and first != second:
+            return "ambiguous_date"
+        day_first = first > 12
+    day, month = (first, second) if day_first else (second, first)
+    return _moment(parts, month, day, clock, is_utc=is_utc)
+
+
+def _moment(parts: dict[str, str | None], month: int, day: int, clock: Clock, *, is_utc: bool) -> int | str:
+    half = (parts["half"] or "").upper().replace(".", "")
+    hour = int(parts["h"] or 0)
+    if half and hour <= 12:  # an export of the portal writes 21:06 PM as well as 9:06 PM
+        hour = hour % 12 + 12 * (half == "PM")
+    try:
+        local = datetime(int(parts["Y"] or 0), month, day, hour, int(parts["m"] or 0), int(parts["s"] or 0))  # noqa: DTZ001
     except ValueError:
         return "bad_time"
-    if not said["zone"] and not zone_known:
-        return "naive_time"
-    seconds = (moment - _EPOCH - _offset(said["zone"])) // timedelta(seconds=1)
-    return seconds * 10_000_000 + int((said["f"] or "0").ljust(7, "0")[:7])
+    seconds = _seconds(local, parts["zone"], clock, is_utc=is_utc)
+    return seconds if isinstance(seconds, str) else seconds * 10_000_000 + int((parts["f"] or "0").ljust(7, "0")[:7])
+
+
+def _seconds(local: datetime, zone: str | None, clock: Clock, *, is_utc: bool) -> int | str:
+    if zone or is_utc:
+        return (local.replace(tzinfo=UTC) - _EPOCH - _offset(zone)) // _SECOND
+    if clock.zone is None:
+        return "no_zone"
+    early, late = (local.replace(tzinfo=clock.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    if early != late:  # the hour that the clock showed twice, or never
+        return "ambiguous_hour"
+    return (early - _EPOCH) // _SECOND
 
 
 def _offset(zone: str | None) -> timedelta:
-    if not zone or zone.upper() in {"Z", "UTC"}:
+    if not zone or zone.upper() in {"Z", "UTC", "GMT"}:
         return timedelta()
     sign = -1 if zone[0] == "-" else 1
     return sign * timedelta(hours=int(zone[1:3]), minutes=int(zone[-2:]))

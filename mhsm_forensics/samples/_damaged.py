@@ -49,9 +49,9 @@ def broken_lines() -> Iterator[Fault]:
     yield fault("blank-and-garbage-lines.json", lines(first, *garbage, last), event=2, blank=2, not_json=3)
     # A crashed append leaves a run of NULs where bytes were promised.
     nuls = "\0" * 512
-    yield fault("nul-runs.json", lines(first, nuls, nuls + text(good(3)), last), event=2, not_json=2)
+    yield fault("nul-runs.json", lines(first, nuls, nuls + text(good(3)), last), event=3, not_json=2)
     pair = text(good(3)) + text(good(4))
-    yield fault("two-records-on-a-line.json", lines(first, pair, last), event=2, not_json=1)
+    yield fault("two-records-on-a-line.json", lines(first, pair, last), event=4)
     nans = (
         text(good(number, durationMs=7)).replace(":7,", f":{value},").replace(":7}", f":{value}}}")
         for number, value in enumerate(("NaN", "Infinity", "-Infinity"), start=3)
@@ -131,11 +131,14 @@ def timed() -> Iterator[Fault]:
         "time-without-zone.json",
         ("2026-03-04T09:30:02.1234567", "2026-03-04 09:30:02"),
         event=2,
-        naive_time=2,
+        no_zone=2,
     )
-    bad = ("yesterday", "2026-02-30T09:30:02Z", "2026-03-04T25:61:02Z", 1772616602)
+    bad = ("yesterday", "2026-02-30T09:30:02Z", "2026-03-04T25:61:02Z", 17726166)
     yield file("bad-times.json", bad, event=2, bad_time=4)
-    yield file("us-style-times.json", ("3/4/2026, 9:30:02.123 AM", "03/04/2026 9:30:02 PM"), event=2, naive_time=2)
+    yield file("counted-times.json", (1772616602, "1772616602123", "/Date(1772616602123)/"), event=5)
+    impossible = ("1601-01-01T00:00:00.0000000Z", "2150-03-04T09:30:02Z", "9999-12-31T23:59:59.9999999Z")
+    yield file("impossible-times.json", impossible, event=2, impossible_time=3)
+    yield file("us-style-times.json", ("3/4/2026, 9:30:02.123 AM", "03/04/2026 9:30:02 PM"), event=2, no_zone=2)
     yield file("no-time.json", (None, ""), event=2, no_time=2)
 
 

@@ -61,7 +61,7 @@ Microsoft's form.
 Each line, or element of an array, is exactly one of event, duplicate, out_of_scope, blank and reject. Choices that
 one could see otherwise:
 
-* A time in American style is `naive_time` inside JSON. In the portal's CSV the header says `[UTC]`: good there.
+* A time in American style is `no_zone` inside JSON. In the portal's CSV the header says `[UTC]`: good there.
 * A record that cannot be told apart from the next one, because both stand on one line, is one `not_json`.
 * A run of NULs is `not_json`, also where a whole record follows it on the same line.
 * The CSV files' header is no line; a cell may hold line breaks. The four HSM rows of each workspace file, whatever
