@@ -22,8 +22,8 @@ FIRST = "0" * 64  # what the first entry says of the one before
 _PATIENCE = 30  # seconds to wait for another process that is writing
 
 
-def append(path: Path, *said: dict[str, Any], recovered: Callable[[str], dict[str, Any]]) -> None:
-    """Append entries; on disk when this returns.
+def append(path: Path, *said: dict[str, Any], recovered: Callable[[str], dict[str, Any]]) -> str:
+    """Append entries; on disk when this returns. Returns the SHA-256 of the newest.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def append(path: Path, *said: dict[str, Any], recovered: Callable[[str], dict[st
             if torn:
                 os.truncate(path, path.stat().st_size - len(torn))
                 said = (recovered(torn.decode("utf-8", "replace")), *said)
-            _write(path, newest, said)
+            return _write(path, newest, said)
     except Timeout:
         raise CaseError(f"{path}: another process is writing. Hint: try again.") from None
     except OSError as problem:
@@ -79,6 +79,11 @@ def breaks(path: Path) -> Iterator[int]:
         previous = digest
 
 
+def ends_torn(path: Path) -> bool:
+    """Whether a file ends in an entry that was never finished: a process was killed, or somebody cut it."""
+    return bool(_end_of(path)[1])
+
+
 def _entry(path: Path, place: str, line: bytes) -> dict[str, Any]:
     try:
         found = parsed(line)
@@ -87,7 +92,7 @@ def _entry(path: Path, place: str, line: bytes) -> dict[str, Any]:
     return checked(path, place, found, {"seq": is_count, "previous": is_text}, open_ended=True)
 
 
-def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> None:
+def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> str:
     first = _entry(path, "the last line", newest)["seq"] + 1 if newest else 1
     size = path.stat().st_size if path.exists() else 0
     try:
@@ -102,6 +107,7 @@ def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> None:
         with suppress(OSError):
             os.truncate(path, size)
         raise
+    return hashlib.sha256(newest).hexdigest()
 
 
 def _end_of(path: Path, *, window: int = 1 << 16) -> tuple[bytes, bytes]:

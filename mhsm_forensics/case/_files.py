@@ -164,11 +164,10 @@ def require_own_files(folder: Path) -> None:
     """
     found = [folder / name for name in _FOLDERS if not stat.S_ISDIR(_mode(folder / name) or stat.S_IFDIR)]
     for name in _LOOKED_INTO if not found else ():
-        with suppress(FileNotFoundError):
-            inside = sorted(os.scandir(folder / name), key=lambda entry: entry.name)
+        with suppress(FileNotFoundError), os.scandir(folder / name) as inside:
             found += [Path(entry.path) for entry in inside if not _is_own(entry)]
     if found:
-        raise CaseError.leads_out(found)
+        raise CaseError.leads_out(sorted(found))
 
 
 def _is_own(entry: os.DirEntry[str]) -> bool:

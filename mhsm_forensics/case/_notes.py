@@ -20,7 +20,7 @@ import pyarrow.dataset as ds
 from .. import schema
 from ..errors import CaseError, InputError
 from ._chain import append, breaks, entries
-from ._custody import record_custody, utc_now, utc_text, who
+from ._custody import record_custody, recorded, utc_now, utc_text, who
 from ._files import checked, is_list_of, is_moment, is_text, or_none
 from ._tables import read_tables
 
@@ -126,9 +126,10 @@ class Notes:
         mine = {entry["note_id"] for entry in self._read()}
         new = [entry for entry, _ in _notes(path) if entry["note_id"] not in mine]
         said = ({key: value for key, value in entry.items() if key not in {"seq", "previous"}} for entry in new)
-        append(self.path, *said, recovered=_recovered)
+        newest = append(self.path, *said, recovered=_recovered)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        record_custody(self.folder, "notes merged", {"from": str(path), "sha256": digest, "new": len(new)})
+        about = {"from": str(path), "sha256": digest, "new": len(new), "notes": newest if new else self.head}
+        record_custody(self.folder, "notes merged", about)
         return len(new)
 
     @property
@@ -205,7 +206,8 @@ class Notes:
 
     def _append(self, said: Entry) -> str:
         entry = _signed(said)
-        append(self.path, entry, recovered=_recovered)
+        newest = append(self.path, entry, recovered=_recovered)
+        recorded(self.folder, "noted", {"notes": newest})  # so that the record's end can't be cut off unseen
         return str(entry["note_id"])
 
     def _read(self) -> Iterator[Entry]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import schema
 from ..errors import CaseError, InputError
 from ..text import plural
-from ._chain import breaks, entries
+from ._chain import breaks, ends_torn, entries
 from ._custody import head, read_custody, recorded, utc_now
 from ._seal import SEALED, derived, is_sealed, pending, sealed_manifest, sha256_of
 from ._tables import rows_in
@@ -213,7 +213,7 @@ def _chain_problems(case: Case) -> Iterator[str]:
             yield f"the chain of custody does not begin with the case's creation: {path}"
         for _ in read_custody(case.path):
             pass
-        if path.is_file() and path.stat().st_size and not path.read_bytes().endswith(b"\n"):
+        if ends_torn(path):
             yield f"the chain of custody ends in an unfinished entry, which the next one keeps as recovered: {path}"
     except CaseError as problem:
         yield f"the chain of custody: {problem}"
@@ -272,6 +272,8 @@ def _notes_problems(case: Case) -> Iterator[str]:
         yield from (f"{path}: the chain of notes is broken before entry {number}" for number in breaks(path))
         there = {digest for _, digest in entries(path)}
         case.notes.history()
+        if ends_torn(path):
+            yield f"the chain of notes ends in an unfinished entry, which the next one keeps as recovered: {path}"
     except CaseError as problem:
         yield f"the chain of notes: {problem}"
         return
