@@ -247,6 +247,14 @@ def test_a_damaged_table_beside_the_events_is_one_clear_line(case, table, how):
     assert verify(ingest.rebuild(open_case(case.path))) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="every name of a file is text here")
+def test_a_file_name_that_is_no_text_is_named_and_custody_stays_readable(case):
+    Path(os.fsdecode(os.fsencode(case.path / "events") + b"/\xff.parquet")).write_bytes(b"")
+
+    assert any("not derived by this tool" in problem for problem in verify(case))
+    assert "\\udcff.parquet" in open_case(case.path).custody["detail"].iloc[-1]
+
+
 def test_a_note_that_is_none_is_named(case):
     for kind, detail in (("t0", {"time": "yesterday"}), ("view", {"question": 1}), ("answer", {})):
         entry = {"seq": 1, "note_id": "x", "time": "2026-01-01T00:00:00Z", "by": "me", "kind": kind, "text": "t",

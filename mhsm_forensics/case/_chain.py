@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> str:
         with path.open("ab") as log:
             for number, entry in enumerate(said, first):
                 previous = hashlib.sha256(newest).hexdigest() if newest else FIRST
-                newest = json.dumps({"seq": number, **entry, "previous": previous}, ensure_ascii=False).encode()
+                newest = _written({"seq": number, **entry, "previous": previous})
                 log.write(newest + b"\n")
             log.flush()
             os.fsync(log.fileno())
@@ -108,6 +109,19 @@ def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> str:
             os.truncate(path, size)
         raise
     return hashlib.sha256(newest).hexdigest()
+
+
+def _written(entry: dict[str, Any]) -> bytes:
+    r"""Return an entry as it is written; half of a character, as in a file name that is no text, becomes its number.
+
+    >>> _written({"path": "\udcff.json"})
+    b'{"path": "\\\\udcff.json"}'
+    """
+    text = json.dumps(entry, ensure_ascii=False)
+    return _HALF.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text).encode()
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _end_of(path: Path, *, window: int = 1 << 16) -> tuple[bytes, bytes]:
