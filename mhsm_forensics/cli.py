@@ -159,23 +159,37 @@ def report(case: Path, output: Path | None, title: str | None) -> None:
     from . import report as reports
 
     opened = cases.open_case(case)
-    path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title)
+    path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title, tell=_aside)
     click.echo(path.resolve())
 
 
 @cli.command()
 @CASE
-def verify(case: Path) -> None:
-    """Hash all evidence again; exit 1 and name what changed."""
+@click.option(
+    "--head", metavar="HASH", help="Head of the chain of custody that was noted before; the chain must hold it."
+)
+@click.option("--no-log", is_flag=True, help="Write nothing, not even this verification into the chain of custody.")
+def verify(case: Path, *, head: str | None, no_log: bool) -> None:
+    """Recompute every hash of CASE; exit 1 and name what changed (docs/seal.md says what that proves)."""
     opened = cases.open_case(case)
-    problems = cases.verify(opened)
+    found = cases.check(opened, head=head)
+    problems, unwritten = list(found.problems), None
+    if not no_log and (why := cases.record_verification(opened, found)):
+        unwritten = f"this verification is not in the chain of custody: {why}"
+        problems += [] if found.chain_whole else [unwritten]  # else the case is on media that nobody can write
     for problem in problems:
         click.echo(_plain(problem), err=True)
-    if problems:
-        _fail(f"{len(problems)} of the case's claims do not hold. Hint: restore the evidence from its origin.", 1)
+    for remark in (*found.remarks, *([unwritten] if unwritten and found.chain_whole else [])):
+        click.echo(f"note: {_plain(remark)}")
+    click.echo(f"{found.in_words()}.")
     click.echo(
-        f"{len(opened.manifest.evidence):,} evidence files are as they were acquired; the custody chain is whole."
+        f"head of the chain of custody: {cases.head(opened.path) if found.chain_whole else 'none, it is broken'}"
     )
+    if problems:
+        _fail(
+            f"{len(problems)} of the case's claims do not hold. Hint: restore what changed from a copy; docs/seal.md.",
+            1,
+        )
 
 
 @cli.command()
@@ -184,8 +198,9 @@ def rebuild(case: Path) -> None:
     """Derive the events of CASE again from its evidence."""
     from . import ingest
 
+    opened = cases.open_case(case)
     with progress_of("Reading evidence") as progress:
-        rebuilt = ingest.rebuild(cases.open_case(case), progress=progress)
+        rebuilt = ingest.rebuild(opened, progress=progress)
     click.echo(f"{int(rebuilt.accounting['event'].iloc[0]):,} events derived again.")
 
 
@@ -229,7 +244,7 @@ def export(case: Path, form: str, output: Path) -> None:
     """Write the events, or what was found, for other tools."""
     from . import export as exports
 
-    click.echo(exports.write(cases.open_case(case), form, output).resolve())
+    click.echo(exports.write(cases.open_case(case), form, output, tell=_aside).resolve())
 
 
 @cli.command()
@@ -297,6 +312,10 @@ def _zone(name: str | None) -> str | None:
 
 def _utc(moment: datetime | None) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "the end of the evidence"
+
+
+def _aside(text: str) -> None:
+    click.echo(_plain(text), err=True)
 
 
 def _plain(text: str) -> str:

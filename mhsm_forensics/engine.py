@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import schema
-from .case import Case, Events, Scope, microseconds
+from .case import Case, Events, Scope, damage, microseconds, require_columns
 from .errors import SchemaError
 
 if TYPE_CHECKING:
@@ -102,12 +103,37 @@ def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
         return run(events.events, _among(events.among, events.test, text), **events.bound, **parameters)
     if isinstance(events, Session):
         return events.run(text, **parameters)
-    with connect() as connection:
+    with connect() as connection, sound(files := _files_of(events)):
         _register(connection, events)
-        return _answer(connection, text, parameters)
+        return _answer(connection, text, parameters, files)
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any]) -> pd.DataFrame:
+@contextmanager
+def sound(files: tuple[Path, ...]) -> Iterator[None]:
+    """Say of an engine that fails over a damaged file which file that is.
+
+    Raises
+    ------
+    CaseError
+        A file of the case is damaged.
+    """
+    try:
+        yield
+    except duckdb.Error as problem:
+        raise damage(files, schema.EVENTS) or problem from None
+
+
+def _files_of(events: Any) -> tuple[Path, ...]:
+    """Files of a case that a question rests on; of other files nobody knows what they should be."""
+    found = events.events if isinstance(events, (Case, Picked)) else events
+    if isinstance(found, Picked):
+        return _files_of(found)
+    return (*found.paths, *found.copies) if isinstance(found, Events) else ()
+
+
+def _answer(
+    connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], files: tuple[Path, ...]
+) -> pd.DataFrame:
     if "everything" in text:
         connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
     if "FROM copies" in text:  # none, where the events did not come as a case
@@ -115,6 +141,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[s
     try:
         answer = connection.sql(_bound(text), params=parameters)
     except duckdb.BinderException as problem:
+        if found := damage(files, schema.EVENTS):
+            raise found from None
         raise SchemaError(f"{str(problem).splitlines()[0]} Hint: pass case.events, unchanged.") from None
     return schema.to_pandas(answer.to_arrow_table())
 
@@ -127,7 +155,11 @@ class Session:
 
     def __init__(self, events: Any, *, columns: Iterable[str] = ()) -> None:
         """Open *events*; with *columns*, these alone are held, in memory, for many questions about few columns."""
-        self._connection = connect()
+        self._connection, self._files = connect(), _files_of(events)
+        with sound(self._files):
+            self._hold(events, columns)
+
+    def _hold(self, events: Any, columns: Iterable[str]) -> None:
         _register(self._connection, events)
         if columns or not _seen_by_cursors(self._connection):
             self._connection.execute(f"CREATE TABLE held AS SELECT {', '.join(columns) or '*'} FROM events")
@@ -156,12 +188,12 @@ class Session:
 
     def run(self, text: str, /, **parameters: Any) -> pd.DataFrame:
         """Answer of an SQL text over the table `events`, and over the tables that were kept."""
-        with self._connection.cursor() as cursor:
-            return _answer(cursor, text, parameters)
+        with self._connection.cursor() as cursor, sound(self._files):
+            return _answer(cursor, text, parameters, self._files)
 
     def keep(self, name: str, text: str, /, **parameters: Any) -> None:
         """Keep the answer of an SQL text as a table, in place of what was kept under that name."""
-        with self._connection.cursor() as cursor:
+        with self._connection.cursor() as cursor, sound(self._files):
             cursor.execute(f"CREATE OR REPLACE TABLE {name} AS {_bound(text)}", parameters)
 
     def close(self) -> None:
@@ -229,6 +261,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Case):
         events = events.events
     if isinstance(events, Events):
+        require_columns((*events.paths, *events.copies), schema.EVENTS)
         _register_files(connection, events.paths, events.scope)
         if events.copies:
             _register_files(connection, events.copies, events.scope, "copies")

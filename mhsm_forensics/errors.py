@@ -52,6 +52,19 @@ class EvidenceError(ForensicsError):
         return cls(f"{path}: the folder is empty. Hint: name the folder that holds the PT1H.json files.")
 
     @classmethod
+    def missing(cls, path: Path) -> Self:
+        """Say that evidence is not where it was."""
+        return cls(f"{path}: evidence is missing. Hint: 'mhsm-forensics verify' names all that is; put it back.")
+
+    @classmethod
+    def changed(cls, path: Path) -> Self:
+        """Say that evidence is not as it was acquired."""
+        return cls(
+            f"{path}: changed since it was acquired; nothing was read. Hint: 'mhsm-forensics verify' names all that "
+            "changed; restore it from its origin."
+        )
+
+    @classmethod
     def no_audit_logs(cls, path: Path | str, files: int) -> Self:
         """Say that nothing below *path* looks like an audit log."""
         return cls(
@@ -74,6 +87,30 @@ class CaseError(ForensicsError):
         """Say that a file of the case can't be read as what it is."""
         return cls(
             f"{path}: can't be read ({what}). Hint: 'mhsm-forensics verify' names what changed; restore it from a copy."
+        )
+
+    @classmethod
+    def damaged_table(cls, path: Path, what: str) -> Self:
+        """Say that a derived table is not what it should be."""
+        return cls(
+            f"{path}: can't be read ({what}). Hint: 'mhsm-forensics rebuild' derives it again from the evidence."
+        )
+
+    @classmethod
+    def leads_out(cls, paths: list[Path]) -> Self:
+        """Say that something stands in a case that leads out of it."""
+        shown = ", ".join(map(str, paths[:6])) + (f" (6 of {len(paths):,})" if len(paths) > 6 else "")
+        return cls(
+            f"{shown}: a link, a pipe or a device; nothing was read. Hint: a case holds files and folders of its own; "
+            "take it out, or put in its place what it leads to."
+        )
+
+    @classmethod
+    def unsealed(cls, path: Path) -> Self:
+        """Say that the manifest is not the one that custody knows."""
+        return cls(
+            f"{path}: changed since it was sealed; nothing was written. Hint: 'mhsm-forensics verify' names what "
+            "changed; restore it from a copy."
         )
 
     @classmethod

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from . import engine, schema
+from .case import read_tables
 from .normalise import address_of
 from .text import plural
 
@@ -373,10 +373,8 @@ def places_path(case: Case) -> Path:
 def places(case: Case) -> pd.DataFrame:
     """Countries, cities and networks that were looked up and kept; columns of `schema.PLACES`, one row per address found."""
     path = places_path(case)
-    table = (
-        pq.read_table(path, schema=schema.arrow_schema(schema.PLACES)) if path.exists() else schema.empty(schema.PLACES)
-    )
-    return schema.to_pandas(table)
+    names = [column.name for column in schema.PLACES]
+    return schema.to_pandas(read_tables((path,) if path.exists() else (), schema.PLACES, names))
 
 
 def _records(frame: pd.DataFrame) -> list[Row]:

@@ -11,7 +11,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from .case import record_custody, sha256_of
+from .case import recorded, sha256_of
 from .errors import CaseError, ForensicsError, InputError
 from .text import visible
 
@@ -83,5 +83,5 @@ def _keep(case: Case, name: str, text: str) -> Path:
     except OSError as problem:
         raise CaseError.unwritable(path, problem) from problem
     about = {"path": str(path.resolve()), "sha256": sha256_of(path), "notes": case.notes.head}
-    record_custody(case.path, "reported", about)
+    recorded(case.path, "reported", about)
     return path

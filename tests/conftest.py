@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ from building import SAMPLES
 from mhsm_forensics import case, ingest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from mhsm_forensics.case import Case
@@ -38,6 +40,30 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("a small disk can be mounted only as root")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[Callable[[Path], Path]]:
+    """Put a copy of a folder on a disk that nobody can write: mounted so, or without permission where that can't be."""
+    disk = tmp_path / "read-only"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(disk)], capture_output=True).returncode == 0
+
+    def put(folder: Path) -> Path:
+        shutil.copytree(folder, disk / folder.name)
+        if mounted:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for path in () if mounted else (disk, *disk.rglob("*")):
+            path.chmod(path.stat().st_mode & ~0o222)
+        if os.access(disk / folder.name, os.W_OK):
+            pytest.skip("root can write everywhere here")
+        return disk / folder.name
+
+    yield put
+    if mounted:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+    for path in (disk, *disk.rglob("*")):
+        path.chmod(path.stat().st_mode | 0o200)
 
 
 def _case(folder: pytest.TempPathFactory, name: str, evidence: Path) -> Case:

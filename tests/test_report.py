@@ -124,7 +124,10 @@ def test_vendored_plotly_is_the_version_that_plotly_bundles():
 
 
 def test_same_case_and_time_give_the_same_bytes(incident: Case):
-    first, second = (_html.render(_content.report(incident, title=None, generated=NOON)) for _ in range(2))
+    found = cases.check(incident)
+    first, second = (
+        _html.render(_content.report(incident, title=None, generated=NOON, verified=found)) for _ in range(2)
+    )
 
     assert first == second
 

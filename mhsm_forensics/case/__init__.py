@@ -14,16 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from filelock import FileLock, Timeout
 
 from .. import schema
 from ..errors import CaseError, InputError
-from ._custody import TOOL, read_custody, record_custody, utc_now, utc_text
-from ._events import Events, microseconds, read_tables
-from ._manifest import FATES, Evidence, Manifest, PassedOver, read_manifest, replace_text, write_manifest
+from ._about import FORMAT, read_about, write_about
+from ._custody import TOOL, head, read_custody, record_custody, recorded, utc_now, utc_text
+from ._events import Events, microseconds
+from ._files import checked, is_list_of, is_text, read_json, replace_text, require_own_files, within
+from ._manifest import FATES, Evidence, Manifest, PassedOver, evidence_of, read_manifest
 from ._notes import Notes, ids_in
 from ._scope import Scope, read_scope, write_scope
+from ._seal import finish_seal, seal, sealed_manifest, sha256_of
+from ._tables import damage, read_tables, require_columns
+from ._unchanged import require_unchanged
 from ._unfinished import unfinished
-from ._verify import sha256_of, verify
+from ._verify import Verification, check, record_verification, verify
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,12 +38,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "PassedOver", "Scope",
-    "create_case", "microseconds", "open_case", "read_custody", "read_manifest", "record_custody", "replace_text",
-    "sha256_of", "utc_now", "utc_text", "verify", "write_manifest",
+    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "PassedOver", "Scope", "Verification",
+    "check", "checked", "create_case", "damage", "evidence_of", "finish_seal", "head", "is_list_of", "is_text",
+    "microseconds", "open_case", "read_custody", "read_json", "read_manifest", "read_tables", "record_custody",
+    "record_verification", "recorded", "replace_text", "require_columns", "require_unchanged", "seal", "sha256_of",
+    "utc_now", "utc_text", "verify", "within",
 ]  # fmt: skip
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -187,8 +193,14 @@ class Case:
         return table.filter(pa.compute.is_in(table["evidence_id"], loaded))
 
     def evidence_path(self, entry: Evidence) -> Path:
-        """Where the bytes of an evidence file are."""
-        return Path(entry.path) if entry.in_place else self.path / "evidence" / entry.path
+        """Where the bytes of an evidence file are.
+
+        Raises
+        ------
+        CaseError
+            A link on the way there leads out of the case.
+        """
+        return Path(entry.path) if entry.in_place else within(self.path / "evidence", entry.path)
 
 
 def create_case(path: Path | str, *, name: str | None = None, display_zone: str | None = None) -> Case:
@@ -200,19 +212,20 @@ def create_case(path: Path | str, *, name: str | None = None, display_zone: str 
         The folder can't be written, or holds a case already.
     """
     folder = Path(path)
-    if (folder / "case.json").exists():
-        raise CaseError(f"{folder}: holds a case already. Hint: add to it, or choose another folder.")
-    about = {
-        "format": FORMAT, "name": name or folder.resolve().name, "created": utc_now(), "tool": TOOL,
-        "display_zone": display_zone,
-    }  # fmt: skip
     try:
-        for part in ("evidence", "events", "reports"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        replace_text(folder / "case.json", json.dumps(about, indent=2))
+        folder.mkdir(parents=True, exist_ok=True)
+        require_own_files(folder)
+        with FileLock(folder / ".lock", timeout=0):
+            if (folder / "case.json").exists():
+                raise CaseError(f"{folder}: holds a case already. Hint: add to it, or choose another folder.")
+            for part in ("evidence", "events", "reports"):
+                (folder / part).mkdir(exist_ok=True)
+            about = write_about(folder, name=name or folder.resolve().name, display_zone=display_zone)
+            record_custody(folder, "created", about)
+    except Timeout:
+        raise CaseError(f"{folder}: another process is making a case there. Hint: try again.") from None
     except OSError as problem:
         raise CaseError.unwritable(folder, problem) from problem
-    record_custody(folder, "created", {"name": about["name"]})
     return open_case(folder)
 
 
@@ -222,18 +235,16 @@ def open_case(path: Path | str) -> Case:
     Raises
     ------
     CaseError
-        There is no case, or a newer version made it.
+        There is no case, a newer version made it, a file of it is damaged, or something in it leads out of it.
     """
     folder = Path(path)
-    try:
-        about = json.loads((folder / "case.json").read_text("utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise CaseError.not_a_case(folder) from None
-    except (OSError, ValueError) as problem:
-        raise CaseError(f"{folder / 'case.json'}: can't be read ({problem}). Hint: restore it from a copy.") from None
-    if about.get("format", 0) > FORMAT:
-        raise CaseError.newer(folder, about["format"], FORMAT)
-    return Case(folder, about["name"], about["created"], about.get("display_zone"), read_manifest(folder))
+    if not (folder / "case.json").is_file():
+        raise CaseError.not_a_case(folder)
+    require_own_files(folder)
+    about, manifest = read_about(folder), read_manifest(folder)
+    if not (folder / "manifest.json").exists() and sealed_manifest(folder) is not None:
+        raise CaseError.damaged(folder / "manifest.json", "it is missing")
+    return Case(folder, about["name"], about["created"], about.get("display_zone"), manifest)
 
 
 def _evidence_schema(names: list[str]) -> pa.Schema:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from ..errors import CaseError
+from ._files import checked, is_count, is_text, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +23,8 @@ FIRST = "0" * 64  # what the first entry says of the one before
 _PATIENCE = 30  # seconds to wait for another process that is writing
 
 
-def append(path: Path, *said: dict[str, Any], recovered: Callable[[str], dict[str, Any]]) -> None:
-    """Append entries; on disk when this returns.
+def append(path: Path, *said: dict[str, Any], recovered: Callable[[str], dict[str, Any]]) -> str:
+    """Append entries; on disk when this returns. Returns the SHA-256 of the newest.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def append(path: Path, *said: dict[str, Any], recovered: Callable[[str], dict[st
             if torn:
                 os.truncate(path, path.stat().st_size - len(torn))
                 said = (recovered(torn.decode("utf-8", "replace")), *said)
-            _write(path, newest, said)
+            return _write(path, newest, said)
     except Timeout:
         raise CaseError(f"{path}: another process is writing. Hint: try again.") from None
     except OSError as problem:
@@ -72,30 +74,33 @@ def entries(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
 def breaks(path: Path) -> Iterator[int]:
     """Yield the numbers of the entries that do not continue the one before."""
     previous = FIRST
-    for entry, digest in entries(path):
-        if entry["previous"] != previous:
-            yield entry["seq"]
+    for number, (entry, digest) in enumerate(entries(path), 1):
+        if entry["previous"] != previous or entry["seq"] != number:
+            yield number
         previous = digest
+
+
+def ends_torn(path: Path) -> bool:
+    """Whether a file ends in an entry that was never finished: a process was killed, or somebody cut it."""
+    return bool(_end_of(path)[1])
 
 
 def _entry(path: Path, place: str, line: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not {"seq", "previous"} <= found.keys():
-        raise CaseError.damaged(path, f"{place} is no entry")
-    return found
+        found = parsed(line)
+    except ValueError as problem:
+        raise CaseError.damaged(path, f"{place} is no entry: {problem}") from None
+    return checked(path, place, found, {"seq": is_count, "previous": is_text}, open_ended=True)
 
 
-def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> None:
+def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> str:
     first = _entry(path, "the last line", newest)["seq"] + 1 if newest else 1
     size = path.stat().st_size if path.exists() else 0
     try:
         with path.open("ab") as log:
             for number, entry in enumerate(said, first):
                 previous = hashlib.sha256(newest).hexdigest() if newest else FIRST
-                newest = json.dumps({"seq": number, **entry, "previous": previous}, ensure_ascii=False).encode()
+                newest = _written({"seq": number, **entry, "previous": previous})
                 log.write(newest + b"\n")
             log.flush()
             os.fsync(log.fileno())
@@ -103,6 +108,20 @@ def _write(path: Path, newest: bytes, said: tuple[dict[str, Any], ...]) -> None:
         with suppress(OSError):
             os.truncate(path, size)
         raise
+    return hashlib.sha256(newest).hexdigest()
+
+
+def _written(entry: dict[str, Any]) -> bytes:
+    r"""Return an entry as it is written; half of a character, as in a file name that is no text, becomes its number.
+
+    >>> _written({"path": "\udcff.json"})
+    b'{"path": "\\\\udcff.json"}'
+    """
+    text = json.dumps(entry, ensure_ascii=False)
+    return _HALF.sub(lambda half: f"\\\\u{ord(half[0]):04x}", text).encode()
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def _end_of(path: Path, *, window: int = 1 << 16) -> tuple[bytes, bytes]:

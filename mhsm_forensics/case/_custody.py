@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from ..errors import CaseError
 from ._chain import append, entries
+from ._files import checked, is_moment, is_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,13 +29,42 @@ def record_custody(folder: Path, action: str, *details: dict[str, Any]) -> None:
     append(folder / "custody.jsonl", *said, recovered=lambda torn: _entry("recovered", {"torn_entry": torn}))
 
 
+def recorded(folder: Path, action: str, detail: dict[str, Any]) -> str | None:
+    """Append an entry where the case can be written; returns why not, where it can't: looking needs no permission."""
+    try:
+        record_custody(folder, action, detail)
+    except CaseError as problem:
+        return str(problem)
+    return None
+
+
 def _entry(action: str, detail: dict[str, Any]) -> dict[str, Any]:
     return {"time": utc_now(), "action": action, "by": who(), "tool": TOOL, "detail": detail}
 
 
 def read_custody(folder: Path) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield every custody entry with the SHA-256 of its line."""
-    return entries(folder / "custody.jsonl")
+    """Yield every custody entry with the SHA-256 of its line.
+
+    Raises
+    ------
+    CaseError
+        The file can't be read, or a line is no entry.
+    """
+    path = folder / "custody.jsonl"
+    for entry, digest in entries(path):
+        yield checked(path, f"entry {entry['seq']}", entry, _ENTRY, open_ended=True), digest
+
+
+_ENTRY = {
+    **dict.fromkeys(("action", "by", "tool"), is_text),
+    "time": is_moment,
+    "detail": lambda value: isinstance(value, dict),
+}
+
+
+def head(folder: Path) -> str | None:
+    """SHA-256 of the newest entry of the chain: written down outside the case, it pins all that came before."""
+    return next((digest for _, digest in reversed(list(entries(folder / "custody.jsonl")))), None)
 
 
 def utc_now() -> str:

@@ -8,11 +8,11 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .. import schema
 from ._scope import Scope
+from ._tables import read_tables, rows_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,8 +61,7 @@ class Events:
 
     def __len__(self) -> int:
         """Count the events without reading them."""
-        dataset = ds.dataset([str(path) for path in self.paths], format="parquet") if self.paths else None
-        return dataset.count_rows(filter=self._filter()) if dataset is not None else 0
+        return rows_in(self.paths, schema.EVENTS, self._filter())
 
     def _filter(self) -> ds.Expression | None:
         tests = [ds.field("t") >= microseconds(self.scope.start)] if self.scope.start else []
@@ -74,15 +73,3 @@ class Events:
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970 of an aware time: what the column `t` holds."""
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-
-
-def read_tables(
-    paths: tuple[Path, ...], columns: tuple[schema.Column, ...], names: list[str], only: ds.Expression | None = None
-) -> pa.Table:
-    """Read some columns of Parquet files; an empty table where there is none."""
-    wanted = schema.arrow_schema(columns)
-    if not paths:
-        return wanted.empty_table().select(names)
-    return ds.dataset([str(path) for path in paths], schema=wanted, format="parquet").to_table(
-        columns=names, filter=only
-    )

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CaseError
+from ._files import (
+    checked,
+    is_count,
+    is_hash,
+    is_inner_path,
+    is_list_of,
+    is_moment,
+    is_name,
+    is_outer_path,
+    is_text,
+    or_none,
+    read_json,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,34 +88,93 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read what the case's evidence is; an empty manifest for a new case."""
+    """Read what the case's evidence is; an empty manifest for a new case.
+
+    Raises
+    ------
+    CaseError
+        It is damaged, or names a path that no manifest of this tool would: one outside the case, say.
+    """
+    path = folder / "manifest.json"
     try:
-        found = json.loads((folder / "manifest.json").read_text("utf-8"))
+        return manifest_of(path, read_json(path))
     except FileNotFoundError:
         return Manifest()
-    except ValueError as problem:
-        raise CaseError(f"{folder / 'manifest.json'}: damaged ({problem}). Hint: restore it from a copy.") from None
-    evidence = tuple(_evidence(entry) for entry in found["evidence"])
-    passed_over = tuple(PassedOver(**entry) for entry in found.get("passed_over", ()))
+
+
+def manifest_of(path: Path, found: Any) -> Manifest:
+    """Return the manifest that a file holds, each field checked.
+
+    Raises
+    ------
+    CaseError
+        A field is not what it should be.
+    """
+    found = checked(path, "the manifest", found, _MANIFEST)
     return Manifest(
-        evidence, tuple(found["parts"]), tuple(found.get("copies", ())), passed_over, found.get("tables", {})
+        tuple(evidence_of(path, entry) for entry in found["evidence"]),
+        tuple(found["parts"]),
+        tuple(found.get("copies") or ()),
+        tuple(_passed_over(path, entry) for entry in found.get("passed_over") or ()),
+        found.get("tables") or {},
     )
 
 
-def _evidence(entry: dict[str, Any]) -> Evidence:
-    return Evidence(**{**entry, "position": tuple(entry.get("position", ()))})
+def evidence_of(path: Path, found: Any) -> Evidence:
+    """Return the evidence that an entry of the manifest, or of the chain of custody, tells of.
+
+    Raises
+    ------
+    CaseError
+        A field is not what it should be: the path leads out of the case, say.
+    """
+    about = checked(path, "an evidence file", found, _EVIDENCE)
+    whole = is_outer_path if about.get("in_place") else is_inner_path
+    if not whole(about["path"]):
+        raise CaseError.damaged(
+            path, f"evidence {about['evidence_id']} is at {about['path']!r}, which is not in the case"
+        )
+    return Evidence(
+        **{**about, "position": tuple(about.get("position") or ()), "in_place": bool(about.get("in_place"))}
+    )
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace the manifest in one step: this is the moment at which a load counts."""
-    replace_text(folder / "manifest.json", json.dumps(asdict(manifest), indent=1, ensure_ascii=False))
+def text_of(manifest: Manifest) -> str:
+    """Return a manifest as it is written: the same manifest is the same text."""
+    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new text, and a crash leaves one of them."""
-    temporary = path.with_name(path.name + ".new")
-    with temporary.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def _passed_over(path: Path, found: Any) -> PassedOver:
+    return PassedOver(**checked(path, "a file that was passed over", found, _PASSED_OVER))
+
+
+def _is_fates(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) <= set(FATES) and all(map(is_count, value.values()))
+
+
+def _is_tables(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_table(name) and is_hash(value[name]) for name in value)
+
+
+def _is_table(name: str) -> bool:
+    place, _, file = name.rpartition("/")
+    return place in ("", "events", "context") and is_name(file) and file.endswith(".parquet")
+
+
+_IS_TEXT_OR_NONE = or_none(is_text)
+_EVIDENCE = {
+    **dict.fromkeys((field.name for field in fields(Evidence)), _IS_TEXT_OR_NONE),
+    "evidence_id": is_name, "path": is_text, "origin": is_text, "size": is_count, "sha256": is_hash,
+    "acquired": is_moment, "position": or_none(is_list_of(is_count)), "fates": or_none(_is_fates),
+    "in_place": lambda value: value in (None, False, True),
+}  # fmt: skip
+_PASSED_OVER = {
+    **dict.fromkeys(("name", "kind", "reason", "origin"), is_text), "hint": _IS_TEXT_OR_NONE,
+}  # fmt: skip
+_MANIFEST = {
+    "evidence": lambda value: isinstance(value, list),
+    "parts": is_list_of(is_name),
+    "copies": or_none(is_list_of(is_name)),
+    "passed_over": or_none(lambda value: isinstance(value, list)),
+    "tables": or_none(_is_tables),
+}

@@ -20,7 +20,9 @@ import pyarrow.dataset as ds
 from .. import schema
 from ..errors import CaseError, InputError
 from ._chain import append, breaks, entries
-from ._custody import record_custody, utc_now, utc_text, who
+from ._custody import record_custody, recorded, utc_now, utc_text, who
+from ._files import checked, is_list_of, is_moment, is_text, or_none
+from ._tables import read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -124,9 +126,10 @@ class Notes:
         mine = {entry["note_id"] for entry in self._read()}
         new = [entry for entry, _ in _notes(path) if entry["note_id"] not in mine]
         said = ({key: value for key, value in entry.items() if key not in {"seq", "previous"}} for entry in new)
-        append(self.path, *said, recovered=_recovered)
+        newest = append(self.path, *said, recovered=_recovered)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        record_custody(self.folder, "notes merged", {"from": str(path), "sha256": digest, "new": len(new)})
+        about = {"from": str(path), "sha256": digest, "new": len(new), "notes": newest if new else self.head}
+        record_custody(self.folder, "notes merged", about)
         return len(new)
 
     @property
@@ -203,7 +206,8 @@ class Notes:
 
     def _append(self, said: Entry) -> str:
         entry = _signed(said)
-        append(self.path, entry, recovered=_recovered)
+        newest = append(self.path, entry, recovered=_recovered)
+        recorded(self.folder, "noted", {"notes": newest})  # so that the record's end can't be cut off unseen
         return str(entry["note_id"])
 
     def _read(self) -> Iterator[Entry]:
@@ -223,9 +227,26 @@ def _recovered(torn: str) -> Entry:
 
 def _notes(path: Path) -> Iterator[tuple[Entry, str]]:
     for entry, digest in entries(path):
-        if "note_id" not in entry:
-            raise CaseError.damaged(path, f"entry {entry['seq']} is no note")
+        checked(path, f"entry {entry['seq']}", entry, _NOTE, open_ended=True)
+        checked(
+            path, f"entry {entry['seq']}", entry.get("detail") or {}, _DETAILS.get(entry["kind"], {}), open_ended=True
+        )
         yield entry, digest
+
+
+_NOTE = {
+    **dict.fromkeys(("note_id", "kind", "by", "text"), is_text),
+    **dict.fromkeys(("replaces", "retracts"), or_none(is_text)),
+    "time": is_moment,
+    "about": is_list_of(is_text),
+    "detail": lambda value: isinstance(value, dict),
+}
+_DETAILS = {
+    "t0": {"time": is_moment},
+    "answer": {"question": is_text, "state": is_text},
+    "evidence": {"note_id": is_text, "supports": lambda value: isinstance(value, bool)},
+    "view": {"question": is_text, "digest": is_text, "parameters": lambda value: isinstance(value, dict)},
+}
 
 
 def _said(text: str, what: str) -> str:
@@ -244,10 +265,11 @@ def _frame(notes: Iterable[Entry]) -> pd.DataFrame:
     return schema.to_pandas(pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.NOTES)))
 
 
+_ID = tuple(column for column in schema.EVENTS if column.name == "event_id")
+
+
 def ids_in(paths: Iterable[Path], ids: list[str]) -> set[str]:
     """Which of some ids stand in the column `event_id` of Parquet files."""
-    files = [str(path) for path in paths if path.exists()]
-    if not files:
-        return set()
-    table = ds.dataset(files, format="parquet").to_table(columns=["event_id"], filter=ds.field("event_id").isin(ids))
+    files = tuple(path for path in paths if path.exists())
+    table = read_tables(files, _ID, ["event_id"], ds.field("event_id").isin(ids))
     return set(table["event_id"].to_pylist())

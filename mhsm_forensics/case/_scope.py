@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CaseError, InputError
 from ._custody import utc_text
-from ._manifest import replace_text
+from ._files import checked, is_list_of, is_moment, is_text, or_none, read_json, replace_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,16 +79,21 @@ def read_scope(folder: Path) -> Scope:
     """
     path = folder / "scope.json"
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = checked(path, "the scope", read_json(path), _SCOPE)
         start, end = (datetime.fromisoformat(found[name]) if found.get(name) else None for name in ("start", "end"))
-        hsms, principals, caller_ips, operations = (tuple(found.get(name, ())) for name in COLUMNS)
+        hsms, principals, caller_ips, operations = (tuple(found.get(name) or ()) for name in COLUMNS)
         return Scope(start, end, hsms, principals, caller_ips, operations)
     except FileNotFoundError:
         return Scope()
-    except (OSError, ValueError, TypeError, AttributeError) as problem:
-        raise CaseError(
-            f"{path}: can't be read ({problem}). Hint: delete it; the scope is then the whole case."
-        ) from None
+    except (CaseError, InputError) as problem:
+        said = str(problem).partition(" Hint:")[0]
+        raise CaseError(f"{said} Hint: delete {path}; the scope is then the whole case.") from None
+
+
+_SCOPE = {
+    **dict.fromkeys(("start", "end"), or_none(is_moment)),
+    **dict.fromkeys(COLUMNS, or_none(is_list_of(is_text))),
+}
 
 
 def write_scope(folder: Path, scope: Scope) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import CaseError
 from ..text import plural
 from ._custody import read_custody
 
@@ -22,12 +23,20 @@ def unfinished(folder: Path) -> list[str]:
     """
     state: dict[str, str | None] = {}
     for entry, _ in read_custody(folder):
-        about = entry["detail"]
-        if entry["action"] in {"collecting", "collected", "collection stopped"}:
-            state[_container(about)] = _storage(entry["action"], about)
-        elif entry["action"] in {"collecting from Log Analytics", "collection from Log Analytics ended"}:
-            state[_workspace(about)] = _log_analytics(entry["action"], about)
+        try:
+            state |= _told(entry["action"], entry["detail"])
+        except (KeyError, TypeError, ValueError):  # no entry of this tool
+            raise CaseError.damaged(folder / "custody.jsonl", f"entry {entry['seq']} tells of no collection") from None
     return [f"{what}: {why}" for what, why in state.items() if why]
+
+
+def _told(action: str, about: dict[str, Any]) -> dict[str, str | None]:
+    """Say why the collection that an entry tells of is incomplete; nothing of other entries."""
+    if action in {"collecting", "collected", "collection stopped"}:
+        return {_container(about): _storage(action, about)}
+    if action in {"collecting from Log Analytics", "collection from Log Analytics ended"}:
+        return {_workspace(about): _log_analytics(action, about)}
+    return {}
 
 
 def _storage(action: str, about: dict[str, Any]) -> str | None:

@@ -9,8 +9,8 @@ from threading import Event, Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from ..case import Case, Evidence, open_case, read_custody, record_custody, utc_now, write_manifest
-from ..errors import EvidenceError
+from ..case import Case, Evidence, open_case, read_custody, record_custody, seal, utc_now
+from ..errors import CaseError, EvidenceError
 from ..evidence import by_content, evidence_id, receive
 from . import _listing as listing
 from ._download import Earlier, Fetched, fetch
@@ -180,7 +180,7 @@ class Run:
         if self._new:
             manifest = open_case(self.case.path).manifest
             entries = sorted(self._new, key=lambda entry: entry.path)  # not as they happened to arrive
-            write_manifest(self.case.path, replace(manifest, evidence=(*manifest.evidence, *entries)))
+            seal(self.case.path, replace(manifest, evidence=(*manifest.evidence, *entries)))
 
 
 def _state(got: Fetched) -> dict[str, Any]:
@@ -195,12 +195,15 @@ def _held(case: Case, place: str) -> dict[str, Earlier]:
     entries = {entry.sha256: entry for entry in case.manifest.evidence}
     held = {}
     for entry, _ in read_custody(case.path):
-        if entry["action"] != "downloaded" or entry["detail"]["place"] != place:
+        if entry["action"] != "downloaded" or entry["detail"].get("place") != place:
             continue
-        for about in entry["detail"]["blobs"]:
-            if about["sha256"] in entries:
-                path = case.evidence_path(entries[about["sha256"]])
-                held[about["blob"]] = Earlier(path, about["size"], about["sha256"], about["etag"], about["created"])
+        try:
+            for about in entry["detail"]["blobs"]:
+                if about["sha256"] in entries:
+                    path = case.evidence_path(entries[about["sha256"]])
+                    held[about["blob"]] = Earlier(path, about["size"], about["sha256"], about["etag"], about["created"])
+        except (KeyError, TypeError):  # no entry of this tool
+            raise CaseError.damaged(case.path / "custody.jsonl", f"entry {entry['seq']} tells of no download") from None
     return held
 
 

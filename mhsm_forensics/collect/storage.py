@@ -99,7 +99,7 @@ def collect(
             raise EvidenceError(f"{place}: {problem}") from None
         got = run.result
         record_custody(case.path, "collection stopped" if got.stopped else "collected", about | summary(got))
-        derived = ingest.settle(open_case(case.path), parts) if parts.any else open_case(case.path)
+        derived = ingest.publish(open_case(case.path), parts) if parts.any else open_case(case.path)
     brought = {entry.evidence_id for entry in got.new}
     return replace(got, case=derived, new=tuple(e for e in derived.manifest.evidence if e.evidence_id in brought))
 

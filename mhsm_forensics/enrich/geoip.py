@@ -7,6 +7,7 @@ evidence may be older or younger: the build date stands beside every answer.
 from __future__ import annotations
 
 import ipaddress
+import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import known, schema
-from ..case import record_custody, sha256_of
+from ..case import record_custody, seal, sha256_of
 from ..errors import EvidenceError, InputError
 from ..ingest import writing
 
@@ -119,7 +120,7 @@ def keep_places(case: Case, databases: Iterable[Path | str]) -> Kept:
         found = _found(asked, readers)
     kept = Kept(tuple(database for database, _ in readers), len(asked), found.num_rows, len(seen) - len(asked))
     with writing(case) as open_case:
-        _write(found, known.places_path(open_case))
+        _keep(found, open_case)
         about = {"databases": list(map(asdict, kept.databases)), "asked": kept.asked, "found": kept.found}
         record_custody(open_case.path, "looked up places", about)
     return kept
@@ -130,11 +131,13 @@ def _found(asked: Iterable[str], readers: Sequence[tuple[Database, maxminddb.Rea
     return pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.PLACES))
 
 
-def _write(found: pa.Table, path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    fresh = path.with_suffix(".new")
-    pq.write_table(found, fresh)
-    fresh.replace(path)
+def _keep(found: pa.Table, case: Case) -> None:
+    """Put the places into the case, under its seal."""
+    place = known.places_path(case).relative_to(case.path).as_posix()
+    with tempfile.TemporaryDirectory(prefix=".places-", dir=case.path) as folder:
+        fresh = Path(folder) / "places.parquet"
+        pq.write_table(found, fresh)
+        seal(case.path, case.manifest, {place: fresh})
 
 
 def _asked(addresses: Iterable[str]) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..case import Case, Evidence, Manifest, read_custody, record_custody, write_manifest
+from ..case import Case, Evidence, Manifest, evidence_of, read_custody, record_custody, seal
 from ..errors import CaseError
 from ._containers import walk
 from ._intake import INCOMING, free_path, put_in_place
@@ -74,7 +74,8 @@ def recover(case: Case) -> Manifest:
     manifest = case.manifest
     known = {entry.evidence_id for entry in manifest.evidence}
     added = [entry["detail"] for entry, _ in read_custody(case.path) if entry["action"] == "added"]
-    found = tuple(_entry(detail) for detail in added if detail["evidence_id"] not in known)
+    log = case.path / "custody.jsonl"
+    found = tuple(evidence_of(log, detail) for detail in added if detail.get("evidence_id") not in known)
     for entry in found:
         if entry.member is None and not entry.in_place:
             put_in_place(case, entry)
@@ -83,13 +84,7 @@ def recover(case: Case) -> Manifest:
     evidence = located(case, (*manifest.evidence, *found))
     if evidence == manifest.evidence:
         return manifest
-    manifest = replace(manifest, evidence=evidence)
-    write_manifest(case.path, manifest)
-    return manifest
-
-
-def _entry(detail: dict[str, Any]) -> Evidence:
-    return Evidence(**{**detail, "position": tuple(detail.get("position", ()))})
+    return seal(case.path, replace(manifest, evidence=evidence))
 
 
 def located(case: Case, evidence: tuple[Evidence, ...]) -> tuple[Evidence, ...]:

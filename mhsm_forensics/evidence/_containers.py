@@ -255,7 +255,12 @@ def blocks(path: Path, position: Position = ()) -> Iterator[bytes]:
 
 def slices(path: Path, position: Position, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
     """Yield the bytes at some places (offset, length) of evidence, decompressed; in the order of offsets."""
-    content, held, start = blocks(path, position), b"", 0
+    return cut(blocks(path, position), places)
+
+
+def cut(content: Iterator[bytes], places: Iterable[tuple[int, int]]) -> Iterator[bytes]:
+    """Yield the bytes at some places (offset, length) of some content; in the order of offsets."""
+    held, start = b"", 0
     for offset, length in places:
         while start + len(held) < offset + length:
             keep = held[max(offset - start, 0) :]

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import schema
-from ..case import record_custody, sha256_of
+from ..case import damage, recorded, require_columns, sha256_of
 from ..errors import CaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..case import Case
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def write(case: Case, kind: str, path: Path | str) -> Path:
+def write(case: Case, kind: str, path: Path | str, *, tell: Callable[[str], None] | None = None) -> Path:
     """Write the events of a case as a file, record it in the chain of custody, and return its path.
 
     Parameters
@@ -39,6 +40,8 @@ def write(case: Case, kind: str, path: Path | str) -> Path:
         Navigator: what was found, and what was looked for) or ``sentinel`` (a folder of scheduled analytics rules).
     path
         The file to write, or the folder.
+    tell
+        Called with one line where the case can't be written, and its chain of custody doesn't have the export.
 
     Raises
     ------
@@ -52,20 +55,30 @@ def write(case: Case, kind: str, path: Path | str) -> Path:
     except OSError as problem:
         raise CaseError.unwritable(target, problem) from problem
     about = {"format": kind, "path": str(target.resolve()), "rows": rows, "sha256": _digest(target)}
-    record_custody(case.path, "exported", about)
+    unwritten = recorded(case.path, "exported", about)
+    if unwritten and tell:
+        tell(f"this export is not in the chain of custody: {unwritten}")
     return target
 
 
 def _as_parquet(case: Case, target: Path) -> int:
     events = case.events
+    require_columns(events.paths, schema.EVENTS)
     if len(events.paths) == 1:
         shutil.copyfile(events.paths[0], target)
         return len(events)
     with pq.ParquetWriter(target, schema.arrow_schema(schema.EVENTS), compression="zstd") as writer:
         for path in events.paths:
-            for batch in pq.ParquetFile(path).iter_batches():
+            for batch in _batches(path):
                 writer.write_batch(batch.cast(writer.schema))
     return len(events)
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from pq.ParquetFile(path).iter_batches()
+    except (pa.ArrowException, OSError) as problem:
+        raise damage([path], schema.EVENTS) or problem from None
 
 
 def _as_csv(case: Case, target: Path) -> int:

@@ -13,28 +13,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from .. import engine, schema
-from ..case import Case, Evidence, PassedOver, create_case, open_case
+from ..case import Case, Evidence, PassedOver, create_case, finish_seal, open_case, require_unchanged
 from ..errors import CaseError, EvidenceError, InputError
 from ..evidence import Words, find, located, recover, slices
 from ._adding import Adding, bare, said, unfinished
 from ._parts import Parts, deriving
-from ._settle import settle, sum_fates
+from ._publish import publish, sum_fates
 from ._wishes import Wish, forget, noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    import pandas as pd
-
     from ..evidence import Found
     from ._parts import Progress
 
-__all__ = ["Added", "Parts", "add", "deriving", "load_events", "raw", "rebuild", "sample_case", "settle", "writing"]
+__all__ = ["Added", "Parts", "add", "deriving", "load_events", "publish", "raw", "rebuild", "sample_case", "writing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +137,18 @@ def rebuild(
     Raises
     ------
     EvidenceError
-        Evidence is missing; nothing was changed.
+        Evidence is missing or changed; nothing was changed.
     """
     words = Words(dates, times_in)
     with writing(case) as case:
-        for entry in case.manifest.evidence:
-            if not case.evidence_path(entry).is_file():
-                raise EvidenceError(
-                    f"{case.evidence_path(entry)}: evidence is missing. Hint: verify names all that is."
-                )
+        require_unchanged(case, case.manifest.evidence)
         if words:
             case = said(case, words, {entry.evidence_id for entry in case.manifest.evidence})
         case = bare(case)
         with deriving(case, progress) as parts:
             parts.expect(sum(entry.size for entry in case.manifest.evidence))
             parts.take(unfinished(case))
-            return settle(case, parts)
+            return publish(case, parts)
 
 
 def sample_case(path: Path | str = "cases/demo") -> Case:
@@ -203,6 +198,8 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     ------
     InputError
         The case has no such record.
+    EvidenceError
+        The evidence is missing or changed since it was acquired, or the record has no place of its own in it.
     """
     columns = ["evidence_id", "source_offset", "source_length"]
     text = f"SELECT {', '.join(columns)} FROM {{}} WHERE event_id = :id"
@@ -215,9 +212,13 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     ]
     if not found:
         raise InputError.no_such_event(event_id)
-    entry = next(e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"])
+    entry = next((e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"]), None)
+    offset, length = (found[0][name] for name in ("source_offset", "source_length"))
+    if entry is None or pd.isna(offset) or pd.isna(length):
+        raise EvidenceError(f"{event_id!r}: has no place of its own in the evidence. Hint: verify the case.")
+    require_unchanged(case, [entry])
     (entry,) = located(case, (entry,))
-    place = (int(found[0]["source_offset"]), int(found[0]["source_length"]))
+    place = (max(int(offset), 0), max(int(length), 0))
     yield from slices(case.evidence_path(entry), entry.position, [place])
 
 
@@ -235,6 +236,7 @@ def writing(case: Case) -> Iterator[Case]:
     """
     try:
         with FileLock(case.path / ".lock", timeout=0):
+            finish_seal(open_case(case.path).path)
             for leftover in ("events/.staging", ".scratch"):
                 shutil.rmtree(case.path / leftover, ignore_errors=True)
             recover(open_case(case.path))  # the caller's case may be older than the folder

@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
-from ..case import Case, Evidence, PassedOver, open_case, record_custody, write_manifest
+from ..case import Case, Evidence, PassedOver, open_case, record_custody, require_unchanged, seal
 from ..evidence import ARCHIVE, acquire, by_content
-from ._settle import settle
+from ._publish import publish
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._parts import Parts
     from ._wishes import Wish
 
+_NOT_DERIVED: Final = ("context/places.parquet",)  # from evidence, but from databases that somebody brought
 _NAMED: Final = 200  # files that one entry of the chain of custody names
 
 
@@ -27,6 +28,7 @@ class Adding:
         self._case = case
         self._content = by_content(case.manifest.evidence)
         self._unfinished = unfinished(case)
+        require_unchanged(case, self._unfinished)
         self._new: list[Evidence] = []
         self._others: list[PassedOver] = []
         self._words: dict[Words, set[str]] = {}
@@ -68,9 +70,10 @@ class Adding:
             case = said(case, words, ids)
         if case.manifest.evidence != before:  # times are read in another way: everything is derived again
             done = {entry.evidence_id for entry in (*self._new, *self._unfinished)}
+            require_unchanged(case, case.manifest.evidence)
             case = bare(case)
             parts.take(entry for entry in unfinished(case) if entry.evidence_id not in done)
-        return settle(case, parts) if parts.any else case
+        return publish(case, parts) if parts.any else case
 
     def _listed(self) -> Case:
         """Write down what is new, and what is passed over now and was not before."""
@@ -79,9 +82,7 @@ class Adding:
         others = [other for other in self.passed_over if (other.name, other.origin) not in before]
         if self._new or others:
             passed_over = (*manifest.passed_over, *others)
-            write_manifest(
-                self._case.path, replace(manifest, evidence=(*manifest.evidence, *self._new), passed_over=passed_over)
-            )
+            seal(self._case.path, replace(manifest, evidence=(*manifest.evidence, *self._new), passed_over=passed_over))
         if others:
             record_custody(self._case.path, "passed over", _summary(others))
         return open_case(self._case.path)
@@ -109,7 +110,7 @@ def said(case: Case, words: Words, ids: Collection[str]) -> Case:
     if changed:
         about: dict[str, object] = {"dates": words.dates, "times_in": words.times_in}
         record_custody(case.path, "said of times", about | _names(changed))
-        write_manifest(case.path, replace(case.manifest, evidence=evidence))
+        seal(case.path, replace(case.manifest, evidence=evidence))
     return open_case(case.path)
 
 
@@ -120,7 +121,9 @@ def _names(entries: list[Evidence]) -> dict[str, object]:
 def bare(case: Case) -> Case:
     """Return the case as if none of its evidence had been read."""
     evidence = _unread(case.manifest.evidence)
-    return replace(case, manifest=replace(case.manifest, evidence=tuple(evidence), parts=(), copies=()))
+    kept = {name: digest for name, digest in case.manifest.tables.items() if name in _NOT_DERIVED}
+    manifest = replace(case.manifest, evidence=tuple(evidence), parts=(), copies=(), tables=kept)
+    return replace(case, manifest=manifest)
 
 
 def _unread(evidence: Iterable[Evidence]) -> list[Evidence]:

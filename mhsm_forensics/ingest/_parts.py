@@ -112,7 +112,7 @@ class Parts:
 
 @contextmanager
 def deriving(case: Case, progress: Progress | None) -> Iterator[Parts]:
-    """Derive evidence while more of it is still taken in; `settle` the parts before this ends."""
+    """Derive evidence while more of it is still taken in; `publish` the parts before this ends."""
     parts = Parts(case, progress)
     parts.staging.mkdir(parents=True, exist_ok=True)
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..case import Case, replace_text
+from ..case import Case, checked, is_list_of, is_text, read_json, replace_text
 from ..errors import CaseError, EvidenceError
 from ..evidence import Words
 
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NOTE: Final = ".adding.json"
+
+
+def _is_text_or_nothing(value: Any) -> bool:
+    return value is None or is_text(value)
+
+
+_FIELDS: Final = {"paths": is_list_of(is_text), "dates": _is_text_or_nothing, "times_in": _is_text_or_nothing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +44,14 @@ def noted(case: Case, wanted: Wish) -> Iterator[list[Wish]]:
         The note of an interrupted run is damaged.
     """
     note = case.path / _NOTE
-    before = note.read_text("utf-8") if note.exists() else None
+    before = note.read_bytes() if note.exists() else None
     named = {path.resolve() for path in wanted.paths}
-    resumed = [wish for wish in _read(note, before) if not named.issuperset(wish.paths)] if before is not None else []
+    resumed = [wish for wish in _read(note) if not named.issuperset(wish.paths)] if before is not None else []
     replace_text(note, json.dumps({"adding": [_written(wish) for wish in (wanted, *resumed)]}))
     try:
         yield [wish for wish in resumed if all(path.exists() for path in wish.paths)]
     except EvidenceError:
-        note.unlink() if before is None else replace_text(note, before)
+        note.unlink() if before is None else replace_text(note, before.decode())
         raise
 
 
@@ -60,14 +67,15 @@ def _written(wish: Wish) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read(note: Path, text: str) -> Iterator[Wish]:
+def _read(note: Path) -> Iterator[Wish]:
     """Yield what an interrupted run was to add, each path for itself: some of them may be gone."""
     try:
-        found = json.loads(text)
-        for one in found.get("adding", [found]):
-            words = Words(one.get("dates"), one.get("times_in"))
-            yield from [Wish([Path(path)], words, in_place=bool(one.get("in_place"))) for path in one["paths"]]
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise CaseError(
-            f"{note}: can't be read; an earlier run was interrupted. Hint: delete it, and add the same paths again."
-        ) from None
+        about = checked(note, "the note", read_json(note), {}, open_ended=True)
+        for one in about.get("adding", [about]):
+            found = checked(note, "what was to be added", one, _FIELDS, open_ended=True)
+            words = Words(found.get("dates"), found.get("times_in"))
+            paths = [Path(path) for path in found["paths"] if "\0" not in path]
+            yield from [Wish([path], words, in_place=bool(found.get("in_place"))) for path in paths]
+    except (CaseError, TypeError) as problem:
+        said = str(problem).partition(" Hint:")[0]
+        raise CaseError(f"{said} Hint: delete {note}; it only says which run was interrupted.") from None

@@ -14,13 +14,14 @@ from ._figures import picture
 from ._findings import cards, index
 from ._gather import QUESTIONS, Answers, gather
 from ._limits import limitations, method, time_statement
+from ._seal import verdict, verification
 from ._story import record, story
 from ._summary import summary, synopsis
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..case import Case
+    from ..case import Case, Verification
 
 _FACTS: Final = (
     "Facts only, from the critical and high findings (from all, if there is none of these). Every sentence names the "
@@ -46,18 +47,22 @@ _LABELS: Final = (
 )
 _METHOD: Final = "Every figure and table is the answer of one of the queries below over the events of the case."
 _EVIDENCE: Final = "Evidence is kept verbatim and read only; every event names its file, line and byte."
+_HEAD: Final = (
+    "The case was verified for this report, just before it was written. The head of the chain pins every entry "
+    "before it: 'mhsm-forensics verify CASE --head HEAD' shows later whether the chain was cut off or written anew."
+)
 _SIGNATURE: Final = (
     "A signature proves that this file was not changed since it was signed. It does not prove the findings."
 )
 
 
-def report(case: Case, *, title: str | None, generated: datetime) -> Report:
-    """Everything the report of *case* says."""
+def report(case: Case, *, title: str | None, generated: datetime, verified: Verification) -> Report:
+    """Everything the report of *case* says, and what a verification of it found."""
     found, stamp = gather(case), iso(generated)
     writer = Writer(case.display_zone, found.labels)
     return Report(
         title=visible(title or case.name, limit=160),
-        cover=_cover(found, writer, stamp),
+        cover=_cover(found, writer, stamp, verified),
         sections=(
             Section("summary", "Executive summary", (summary(found, writer),), _FACTS),
             _scorecard(found, writer),
@@ -71,7 +76,7 @@ def report(case: Case, *, title: str | None, generated: datetime) -> Report:
             _operations(found, writer),
             _searched(found, writer),
             record(found, writer),
-            _evidence(found, writer),
+            _evidence(found, writer, verified),
             _made(found, writer, stamp),
             Section("time", "Time", (Words(time_statement(writer.zone)),)),
             Section("limits", "Limitations", (Words(limitations(found), listed=True),)),
@@ -89,7 +94,7 @@ def digest(case: Case) -> str:
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
-def _cover(found: Answers, writer: Writer, generated: str) -> Pairs:
+def _cover(found: Answers, writer: Writer, generated: str, verified: Verification) -> Pairs:
     case, people = found.case, found.principals
     hsms = sorted(visible(hsm, limit=120) for hsm in found.coverage["hsm"].dropna().unique())
     period: tuple[Cell, ...] = (Cell("no events"),)
@@ -104,6 +109,7 @@ def _cover(found: Answers, writer: Writer, generated: str) -> Pairs:
                 "Evidence",
                 (Cell(plural(len(case.evidence), "file")), Cell(f"SHA-256 over all: {digest(case)}")),
             ),
+            ("Verification", (verdict(verified),)),
             ("Generated", (Cell(generated), Cell(TOOL))),
             ("Status", (Cell("Draft. Not reviewed by a second person."),)),
         )
@@ -255,12 +261,17 @@ def _searched(found: Answers, writer: Writer) -> Section:
     return Section("searched", "Looked for and not found", blocks, _VOCABULARY)
 
 
-def _evidence(found: Answers, writer: Writer) -> Section:
+def _evidence(found: Answers, writer: Writer, verified: Verification) -> Section:
     recipe = (
         f"SHA-256 over all evidence: {digest(found.case)}. It is the SHA-256 of the SHA-256 values of the "
         "files, in hex, sorted, joined by line feeds."
     )
-    blocks = (Words((recipe,)), tables.evidence(found, writer), tables.custody(found, writer))
+    blocks = (
+        verification(verified),
+        Words((recipe, _HEAD)),
+        tables.evidence(found, writer),
+        tables.custody(found, writer),
+    )
     return Section("evidence", "Evidence and custody", blocks, _EVIDENCE)
 
 

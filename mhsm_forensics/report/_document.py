@@ -25,11 +25,15 @@ _LABELLED: Final = {"principal", "lane", "object_id", "app_id", "caller_ip"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Text of one cell, a fainter line below it (the second time zone), and the part of the page it leads to."""
+    """Text of one cell, a fainter line below it (the second time zone), and the part of the page it leads to.
+
+    An `alarm` is red: something that must not be overlooked.
+    """
 
     text: str
     below: str = ""
     link: str = ""
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from ..case import utc_text
+from ..errors import ForensicsError
 from ..text import plural, spell, visible
 
 if TYPE_CHECKING:
@@ -109,9 +110,12 @@ def facts(record: dict[str, Any], zone: str | None) -> list[tuple[str, str]]:
 def raw(pieces: Iterable[bytes]) -> tuple[str, str]:
     """Bytes of a record as inert text, line by line, and a note on how much of them that is."""
     held, size = b"", 0
-    for piece in pieces:
-        size += len(piece)
-        held += piece[: max(RAW - len(held), 0)]
+    try:
+        for piece in pieces:
+            size += len(piece)
+            held += piece[: max(RAW - len(held), 0)]
+    except ForensicsError as problem:  # the evidence is gone, or no longer what it was
+        return "", visible(str(problem))
     lines = held.decode("utf-8", "backslashreplace").split("\n")
     cut = f", the first {len(held):,} shown" if len(held) < size else ""
     return "\n".join(map(visible, lines)), f"{plural(size, 'byte')} of the evidence, verbatim{cut}"

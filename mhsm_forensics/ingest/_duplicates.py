@@ -1,50 +1,30 @@
-"""When all parts are there: duplicates are taken out, every line is accounted for, and the parts count."""
+"""Records that came before: taken out of the new parts when all parts are there."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from .. import engine, schema
-from ..case import FATES, Case, Evidence, Manifest, open_case, record_custody, utc_text, write_manifest
-from ..evidence import slices
+from ..case import require_columns, sha256_of
+from ..errors import CaseError, EvidenceError
+from ..evidence import contents, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
     from pathlib import Path
 
     import duckdb
 
-    from ..derive import Loaded
-    from ._parts import Parts
-
-
-def settle(case: Case, parts: Parts) -> Case:
-    """Account for every line of the parts, and make them count."""
-    loaded = parts.finish()
-    again = _settle_duplicates(case, parts.staging)
-    names, copies = (tuple(path.name for path in sorted(parts.staging.glob(f"{kind}-*.parquet"))) for kind in _EVENTS)
-    done = {item.evidence.evidence_id: _accounted(item, again) for item in loaded}
-    evidence = tuple(done.get(entry.evidence_id, entry) for entry in case.manifest.evidence)
-    manifest = replace(
-        case.manifest, evidence=evidence, parts=(*case.manifest.parts, *names), copies=(*case.manifest.copies, *copies)
-    )
-    _publish(case, parts.staging, (*names, *copies), manifest)
-    record_custody(case.path, "loaded", {"files": len(done), "lines": sum_fates(done.values()), "parts": list(names)})
-    return open_case(case.path)
-
-
-_EVENTS = ("events", "copies")
+    from ..case import Case, Evidence
 
 # Tables beside the events whose records are accounted as out of scope.
-_ASIDE = {"out_of_scope": schema.EVENTS, **schema.CONTEXT}
+ASIDE = {"out_of_scope": schema.EVENTS, **schema.CONTEXT}
+TABLES = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, **ASIDE}
 
 # Records that are equal byte for byte, or that came by two routes, have the same record id. Its hash takes half the time to
 # group by. An event hub and a storage account are given the same bytes; any two other routes write a record differently.
@@ -61,7 +41,8 @@ SELECT event_id, evidence_id, source_offset, source_length
 FROM shared SEMI JOIN (
   SELECT record_id, spelling FROM shared GROUP BY record_id, spelling HAVING count(*) > 1
 ) USING (record_id, spelling)
-ORDER BY evidence_id, source_offset
+JOIN read_in_order USING (evidence_id)
+ORDER BY place, source_offset
 """
 _SEEN_AGAIN = """
 WITH ranked AS (
@@ -93,17 +74,24 @@ SELECT event_id FROM compared WHERE route <> first_route
 _PLACES = "event_id, record_id, evidence_id, source_file, source_line, source_offset, source_length"
 
 
-def _settle_duplicates(case: Case, staging: Path) -> dict[tuple[str, str], int]:
+def take_out(case: Case, staging: Path) -> dict[tuple[str, str], int]:
     """Take records out of the new parts that the case, or an earlier part, has byte for byte, or by another route.
 
     Returns how many records of which evidence and table came again, byte for byte.
+
+    Raises
+    ------
+    EvidenceError
+        Evidence that is only referenced is missing or changed, and records can't be compared with it.
     """
-    new = {kind: sorted(staging.glob(f"{kind}-*.parquet")) for kind in ("events", *_ASIDE)}
-    aside = {kind: [path] if (path := case.table_path(kind)).exists() else [] for kind in _ASIDE}
+    new = {kind: sorted(staging.glob(f"{kind}-*.parquet")) for kind in ("events", *ASIDE)}
+    aside = {kind: [path] if (path := held_table(case, kind)) else [] for kind in ASIDE}
     old = {"events": list(case.events.paths), "copies": list(case.copies.paths), **aside}
+    parts = (*old["events"], *old["copies"])
+    require_columns(parts, schema.EVENTS)
     held = [("old", kind, paths) for kind, paths in old.items()] + [("new", kind, paths) for kind, paths in new.items()]
-    with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
-        _register_loaded(db, case)
+    with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db, engine.sound(parts):
+        register_loaded(db, case)
         sources = [_source(db, kind, age, paths) for age, kind, paths in held if paths]
         if not sources or not _share(db, sources):
             return {}
@@ -126,7 +114,7 @@ def _source(db: duckdb.DuckDBPyConnection, kind: str, age: str, paths: list[Path
     return f"SELECT {_PLACES}, {route} AS route, '{kind}' AS kind FROM {kind}_{age} {only}"
 
 
-def _register_loaded(db: duckdb.DuckDBPyConnection, case: Case) -> None:
+def register_loaded(db: duckdb.DuckDBPyConnection, case: Case) -> None:
     """Make the table `loaded`: evidence whose derived rows count."""
     ids = [entry.evidence_id for entry in case.manifest.evidence if entry.fates is not None]
     db.register("loaded", pa.table({"evidence_id": pa.array(ids, pa.string())}))
@@ -141,19 +129,33 @@ def _share(db: duckdb.DuckDBPyConnection, sources: list[str]) -> int:
 
 def _find_again(db: duckdb.DuckDBPyConnection, case: Case, target: Path) -> None:
     """Compare the bytes of records that may be equal, and make the view `again` of those that came before."""
-    evidence = {entry.evidence_id: entry for entry in case.manifest.evidence}
-    candidates, digests = db.sql(_CANDIDATES).to_arrow_table(), []
-    rows = (row for batch in candidates.to_batches(max_chunksize=1 << 14) for row in batch.to_pylist())
-    for evidence_id, part in groupby(rows, key=itemgetter("evidence_id")):
-        entry = evidence[evidence_id]
-        places = [(row["source_offset"], row["source_length"]) for row in part]
-        found = slices(case.evidence_path(entry), entry.position, places)
-        digests += [hashlib.sha256(data).digest() for data in found]
+    entries = sorted(case.manifest.evidence, key=lambda entry: (entry.path, entry.position))
+    order = pa.array([entry.evidence_id for entry in entries], pa.string())
+    db.register("read_in_order", pa.table({"evidence_id": order, "place": range(len(entries))}))
+    candidates = db.sql(_CANDIDATES).to_arrow_table()
+    digests = list(_digests(case, entries, candidates))
     db.register("digests", pa.table({"event_id": candidates["event_id"], "digest": pa.array(digests, pa.binary())}))
     ids = [entry.evidence_id for entry in case.manifest.evidence]
     db.register("positions", pa.table({"evidence_id": pa.array(ids, pa.string()), "position": range(len(ids))}))
     engine.copy(db, _SEEN_AGAIN, target)
     db.read_parquet(str(target)).create_view("again")
+
+
+def _digests(case: Case, entries: list[Evidence], candidates: pa.Table) -> Iterator[bytes]:
+    """Yield the SHA-256 of each candidate's bytes; an archive is read once, however many of its members have some."""
+    rows = (row for batch in candidates.to_batches(max_chunksize=1 << 14) for row in batch.to_pylist())
+    parts = groupby(rows, key=itemgetter("evidence_id"))
+    concerned = set(candidates["evidence_id"].unique().to_pylist())
+    for _, group in groupby((e for e in entries if e.evidence_id in concerned), key=lambda entry: entry.path):
+        members = {entry.position: entry for entry in group}
+        first = next(iter(members.values()))
+        _require_there(case, first)
+        for position, content in contents(case.evidence_path(first), members.keys()):
+            evidence_id, part = next(parts)
+            if evidence_id != members[position].evidence_id:
+                raise EvidenceError.changed(case.evidence_path(first))
+            found = cut(content, [(row["source_offset"], row["source_length"]) for row in part])
+            yield from (hashlib.sha256(data).digest() for data in found)
 
 
 def _set_apart(db: duckdb.DuckDBPyConnection, path: Path, listed: str, target: Path | None = None) -> None:
@@ -173,71 +175,29 @@ def _set_apart(db: duckdb.DuckDBPyConnection, path: Path, listed: str, target: P
         path.unlink()
 
 
-def _publish(case: Case, staging: Path, parts: tuple[str, ...], manifest: Manifest) -> None:
-    """Put the new parts in place; the manifest, last of all, makes them count."""
-    with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
-        _register_loaded(db, case)
-        _extend(db, case, "rejects", schema.REJECTS, sorted(staging.glob("rejects-*.parquet")))
-        _extend(db, case, "duplicates", schema.DUPLICATES, sorted(staging.glob("again.parquet")))
-        for name, columns in _ASIDE.items():
-            _extend(db, case, name, columns, sorted(staging.glob(f"{name}-*.parquet")))
-    for name in parts:
-        (staging / name).replace(case.path / "events" / name)
-    write_manifest(case.path, manifest)
-    for path in (case.path / "events").glob("*.parquet"):  # what a rebuild has replaced
-        if path.name not in {*manifest.parts, *manifest.copies}:
-            path.unlink()
+def held_table(case: Case, name: str) -> Path | None:
+    """Return where the rows of a table are that count so far; None where there is nothing yet, as in a rebuild.
 
-
-def _extend(
-    db: duckdb.DuckDBPyConnection, case: Case, name: str, columns: tuple[schema.Column, ...], new: list[Path]
-) -> None:
-    """Write a derived table again: what it held of evidence that counts, and what is new."""
-    target = case.table_path(name)
-    target.parent.mkdir(exist_ok=True)
-    if not new and not target.exists():
-        pq.write_table(schema.empty(columns), target)
-        return
-    names = ", ".join(column.name for column in columns)
-    selects = []
-    if target.exists():
-        db.read_parquet(str(target)).create_view(f"{name}_old")
-        selects.append(f"SELECT {names} FROM {name}_old SEMI JOIN loaded USING (evidence_id)")
-    if new:
-        db.read_parquet([str(path) for path in new], union_by_name=True).create_view(f"{name}_new")
-        selects.append(f"SELECT {names} FROM {name}_new")
-    fresh = target.with_suffix(".new")
-    engine.copy(db, " UNION ALL ".join(selects), fresh)
-    fresh.replace(target)
-
-
-def _accounted(item: Loaded, again: dict[tuple[str, str], int]) -> Evidence:
-    entry = item.evidence
-    events_again = again.get((entry.evidence_id, "events"), 0)
-    others_again = sum(again.get((entry.evidence_id, kind), 0) for kind in _ASIDE)
-    fates = {
-        "event": item.events - events_again,
-        "duplicate": events_again + others_again,
-        "out_of_scope": item.out_of_scope - others_again,
-        "blank": item.blank,
-        "reject": item.rejects,
-    }
-    return replace(entry, fates=fates, first_time=_iso(item.first), last_time=_iso(item.last),
-                   note=item.torn or entry.note, unreadable=item.torn or entry.unreadable, form=_form(item.forms),
-                   route=", ".join(sorted(item.routes)) or None)  # fmt: skip
-
-
-def _form(forms: set[str]) -> str | None:
-    """How the records of a file were written, the most telling eight of it."""
-    return "; ".join(sorted(forms)[:8]) or None
-
-
-def _iso(t: int | None) -> str | None:
-    if t is None:
+    Raises
+    ------
+    CaseError
+        The table was changed since it was sealed: what is added to it would be sealed with what it holds now.
+    """
+    path = case.table_path(name)
+    sealed = case.manifest.tables.get(path.relative_to(case.path).as_posix())
+    counted = any(sum((entry.fates or {}).values()) for entry in case.manifest.evidence)
+    of_before = not case.manifest.tables and path.exists()  # a case that was made before there was a seal
+    if not counted or not (sealed or of_before):
         return None
-    return utc_text(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=t))
+    require_columns([path], TABLES[name])
+    if sealed and sha256_of(path) != sealed:
+        raise CaseError.damaged_table(path, "it was changed since it was sealed")
+    return path
 
 
-def sum_fates(entries: Iterable[Evidence]) -> dict[str, int]:
-    counted = [entry.fates or {} for entry in entries]
-    return {fate: sum(fates.get(fate, 0) for fates in counted) for fate in FATES}
+def _require_there(case: Case, entry: Evidence) -> None:
+    path = case.evidence_path(entry)
+    if not path.is_file():
+        raise EvidenceError.missing(path)
+    if entry.in_place and entry.member is None and path.stat().st_size != entry.size:
+        raise EvidenceError.changed(path)
