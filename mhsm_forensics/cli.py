@@ -322,8 +322,10 @@ def _say_added(added: Added) -> None:
     if added.known:
         every = "" if added.new else "; nothing was changed"
         click.echo(f"{plural(len(added.known), 'file')} already in the case, byte for byte{every}")
-    for path in added.left_out:
-        click.echo(f"left out, no audit log: {_plain(path)}")
+    for other in added.passed_over:
+        hint = f". Hint: {other.hint}" if other.hint else ""
+        said = "left out" if other.kind == "left out" else "not read"
+        click.echo(f"{said}: {_plain(other.name)}, {_plain(other.reason)}{hint}")
     for entry in added.new:
         if schema.CONTEXT.keys() & set((entry.route or "").split(", ")):
             click.echo(f"{_plain(entry.path)}: another log, for context ({entry.route})")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import schema
-from .evidence import blocks
+from .evidence import blocks, contents
 from .load import records
 from .normalise import Normalised, Normaliser
 
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
 TABLES = ("events", "out_of_scope", "rejects", *schema.CONTEXT)
 
 _ROWS = 1 << 16  # rows of a row group
-_REJECTS = 1024  # rejects held at once: each may be 64 KB
+_BYTES = 32 << 20  # of its bytes: those of rejects are whole lines
+_REJECTS = 256  # rejects held at once: each may be 64 KB
 
 # Values that hardly ever repeat: numbers as differences, text as it is.
 _DELTA = ("t", "time", "source_line", "source_offset")
@@ -53,15 +56,16 @@ class Loaded:
     forms: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The bytes of a piece of evidence, as often as they are asked for."""
+class _Content:
+    """What one file holds: first as it passes on the way through its archive, then as often as it is asked for."""
 
-    path: Path
-    entry: Evidence
+    def __init__(self, passing: Iterator[bytes], path: Path, entry: Evidence) -> None:
+        self._passing: Iterator[bytes] | None = passing
+        self._path, self._entry = path, entry
 
     def __iter__(self) -> Iterator[bytes]:
-        return blocks(self.path, self.entry.member)
+        passing, self._passing = self._passing, None
+        return passing if passing is not None else blocks(self._path, self._entry.position)
 
 
 def ready() -> None:
@@ -73,8 +77,8 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
     loaded = {entry.evidence_id: Loaded(entry) for entry, _ in files}
     with _no_cycles(), _Writers(staging, name) as writers:
         held = Normaliser()
-        for entry, path in files:
-            for batch in records(Content(path, entry), dates=entry.dates):
+        for entry, content in _read(files):
+            for batch in records(content, dates=entry.dates):
                 held.take(batch, entry)
                 loaded[entry.evidence_id].blank += batch.blank
                 loaded[entry.evidence_id].torn = batch.torn
@@ -84,6 +88,14 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
                     held = Normaliser()
         _pass_on(held, writers, loaded)
     return list(loaded.values())
+
+
+def _read(files: list[tuple[Evidence, Path]]) -> Iterator[tuple[Evidence, _Content]]:
+    """Yield the content of each file; members of one archive as they pass, in one way through it."""
+    for path, group in groupby(files, key=itemgetter(1)):
+        entries = {entry.position: entry for entry, _ in group}
+        for position, content in contents(path, entries.keys()):
+            yield entries[position], _Content(content, path, entries[position])
 
 
 def _pass_on(held: Normaliser, writers: _Writers, loaded: dict[str, Loaded]) -> None:
@@ -149,7 +161,7 @@ class _Writers:
     def write(self, found: Normalised) -> None:
         for kind, held in self._held.items():
             held.append(found.tables[kind])
-            if sum(table.num_rows for table in held) >= _ROWS:
+            if sum(table.num_rows for table in held) >= _ROWS or sum(table.nbytes for table in held) >= _BYTES:
                 self._flush(kind)
 
     def _flush(self, kind: str) -> None:

@@ -12,9 +12,10 @@ and exits with 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -25,10 +26,25 @@ class ForensicsError(Exception):
 class EvidenceError(ForensicsError):
     """An evidence file is missing, changed, or no audit log."""
 
+    passed_over: tuple[Any, ...] = ()  # what was handed over and is no evidence, each with the reason
+
     @classmethod
     def no_such_path(cls, path: Path) -> Self:
         """Say that *path* is not there."""
         return cls(f"{path}: no such file or folder. Hint: check the spelling; quote paths that contain spaces.")
+
+    @classmethod
+    def nothing_to_add(cls, paths: Sequence[Path], passed_over: Sequence[Any]) -> Self:
+        """Say that nothing in some paths is evidence: what can't be read, or is not, before what is no log."""
+        telling = [other for other in passed_over if other.kind != "left out"]
+        where = ", ".join(map(str, paths))
+        if not telling:
+            is_empty = len(paths) == len(passed_over) == 1 and paths[0].is_dir() and not any(paths[0].iterdir())
+            return cls.empty_folder(paths[0]) if is_empty else cls.no_audit_logs(where, len(passed_over))
+        first = telling[0]
+        more = f", and {len(telling) - 1:,} more" if len(telling) > 1 else ""
+        hint = first.hint or "look at it with another tool, or ask for another copy"
+        return cls(f"{where}: nothing was added; not read: {first.name} ({first.reason}){more}. Hint: {hint}.")
 
     @classmethod
     def empty_folder(cls, path: Path) -> Self:
@@ -36,7 +52,7 @@ class EvidenceError(ForensicsError):
         return cls(f"{path}: the folder is empty. Hint: name the folder that holds the PT1H.json files.")
 
     @classmethod
-    def no_audit_logs(cls, path: Path, files: int) -> Self:
+    def no_audit_logs(cls, path: Path | str, files: int) -> Self:
         """Say that nothing below *path* looks like an audit log."""
         return cls(
             f"{path}: no Managed HSM audit log among {files:,} file{'s' if files != 1 else ''}; nothing was added. "

@@ -39,6 +39,7 @@ DOORS = {
     "loky": {"ingest"},
     "nbclient": {"workbook"},
     "yaml": {"export"},
+    "zstandard": {"evidence"},
 }
 
 # What a lazily imported room may reach down to, with the reason.

@@ -501,7 +501,7 @@ def test_what_is_no_list_is_left_out(tmp_path, text):
 
     added = mf.add(mf.create_case(tmp_path / "case"), [tmp_path / "notes"])
 
-    assert added.left_out == ("notes/other.txt",)
+    assert [other.name for other in added.passed_over] == ["notes/other.txt"]
 
 
 def test_a_list_has_no_time(tmp_path):
@@ -514,7 +514,7 @@ def test_a_list_has_no_time(tmp_path):
 def test_lists_of_the_sample_are_taken_with_the_logs(tmp_path):
     added = mf.add(mf.create_case(tmp_path / "case"), [CONTEXT])
 
-    assert added.left_out == ()
+    assert added.passed_over == ()
     assert {table: len(added.case.context(table)) for table in ("identities", "role_assignments", "address_ranges")} == {
         "identities": 12, "role_assignments": 16, "address_ranges": 11,
     }  # fmt: skip
@@ -738,7 +738,7 @@ def test_what_only_resembles_a_download_is_no_log(tmp_path, head):
 
     added = mf.add(mf.create_case(tmp_path / "case"), [tmp_path / "in"])
 
-    assert added.left_out == ("in/other.csv",)
+    assert [other.name for other in added.passed_over] == ["in/other.csv"]
     with pytest.raises(EvidenceError):
         mf.add(mf.create_case(tmp_path / "none"), [tmp_path / "in" / "other.csv"])
 

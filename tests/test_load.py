@@ -134,17 +134,17 @@ def test_an_element_of_20_mb_in_an_array_is_a_reject_and_the_next_one_an_event()
 
 
 def test_a_gzip_of_zeros_does_not_fill_the_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr("mhsm_forensics.evidence._SAFE_EXPANSION", 1 << 20)
+    monkeypatch.setattr("mhsm_forensics.evidence._streams.SAFE_EXPANSION", 4 << 20)
     path = tmp_path / "PT1H.json.gz"
     path.write_bytes(gzip.compress(line() + b"\n" + b"\n" * (64 << 20)))
 
     case = loaded(path, tmp_path)
 
     assert case.accounting["event"].iloc[0] == 1
-    assert "expands" in case.evidence["note"].iloc[0]
+    assert "expands" in case.evidence["unreadable"].iloc[0]
 
 
-def test_a_zip_and_the_same_files_beside_it_are_one_evidence(tmp_path):
+def test_a_zip_and_the_same_files_beside_it_are_the_same_events(tmp_path):
     path = tmp_path / "logs" / "PT1H.json"
     path.parent.mkdir()
     path.write_bytes(line() + b"\n")
@@ -153,7 +153,7 @@ def test_a_zip_and_the_same_files_beside_it_are_one_evidence(tmp_path):
 
     case = loaded(tmp_path / "logs", tmp_path)
 
-    assert len(case.events) == 1
+    assert case.accounting.loc[0, ["event", "duplicate"]].to_list() == [1, 1]
 
 
 def test_a_folder_keeps_what_is_no_log_out_and_says_so(tmp_path):
@@ -163,7 +163,7 @@ def test_a_folder_keeps_what_is_no_log_out_and_says_so(tmp_path):
 
     added = add(create_case(tmp_path / "case"), [tmp_path / "logs"])
 
-    assert added.left_out == ("logs/notes.txt",)
+    assert [(other.name, other.kind) for other in added.passed_over] == [("logs/notes.txt", "left out")]
     assert len(added.new) == 1
 
 

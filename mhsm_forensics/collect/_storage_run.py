@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ..case import Case, Evidence, open_case, read_custody, record_custody, utc_now, write_manifest
 from ..errors import EvidenceError
-from ..evidence import receive
+from ..evidence import by_content, evidence_id, receive
 from . import _listing as listing
 from ._download import Earlier, Fetched, fetch
 from ._listing import Blob, Lead, Resources, Window
@@ -42,7 +42,7 @@ class Run:
         self.result = Collected(case, window=window)
         self.case, self.client, self.place, self.window, self._parts = case, client, place, window, parts
         self._incoming = case.path / "evidence" / ".incoming"
-        self._known = {entry.sha256: entry for entry in case.manifest.evidence}
+        self._known = by_content(case.manifest.evidence)
         self._held = _held(case, place)
         self._workers, self._lock, self._over = Workers(WORKERS, stop), Lock(), Event()
         self._fetched = 0
@@ -165,7 +165,7 @@ class Run:
     def _entry(self, got: Fetched) -> Evidence:
         blob = got.blob
         return Evidence(
-            evidence_id=got.sha256[:12], path=listing.local_path(*_local(self.place), blob.name),
+            evidence_id=evidence_id(got.sha256), path=listing.local_path(*_local(self.place), blob.name),
             origin=f"{self.place}/{blob.name}", size=blob.size, sha256=got.sha256, acquired=utc_now(),
             modified=blob.modified, content_md5=blob.md5, etag=blob.etag,
         )  # fmt: skip

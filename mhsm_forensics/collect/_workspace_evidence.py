@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..case import Case, Evidence, read_custody, record_custody, utc_now
 from ..errors import CaseError
+from ..evidence import by_content, evidence_id
 from ._workspace_plan import Span
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Shelf:
         self._incoming = case.path / "evidence" / ".incoming"
         # Of this run alone: a request of an earlier one, which was stopped, may still be ending.
         self._waiting = self._incoming / f"answer-{secrets.token_hex(4)}"
-        self._known = {entry.sha256 for entry in case.manifest.evidence}
+        self._known = set(by_content(case.manifest.evidence))
         self._paths = {entry.path for entry in case.manifest.evidence}
 
     def waiting(self) -> Path:
@@ -78,7 +79,7 @@ class Shelf:
         if path in self._paths or (self._case.path / "evidence" / path).exists():
             path = path.replace(".json", f"~{answer.sha256[:12]}.json")
         return Evidence(
-            evidence_id=answer.sha256[:12], path=path, origin=f"{asked.url} {asked.table} {slice_name}",
+            evidence_id=evidence_id(answer.sha256), path=path, origin=f"{asked.url} {asked.table} {slice_name}",
             size=answer.size, sha256=answer.sha256, acquired=utc_now(),
         )  # fmt: skip
 

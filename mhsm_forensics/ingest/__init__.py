@@ -6,11 +6,10 @@ evidence that the next run finishes and parts that it throws away.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,17 +18,20 @@ import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from .. import engine, schema
-from ..case import Case, Evidence, Manifest, create_case, open_case, replace_text, write_manifest
+from ..case import Case, Evidence, PassedOver, create_case, open_case
 from ..errors import CaseError, EvidenceError, InputError
-from ..evidence import Source, acquire, find, recover, slices
+from ..evidence import Words, find, located, recover, slices
+from ._adding import Adding, bare, said, unfinished
 from ._parts import Parts, deriving
 from ._settle import settle, sum_fates
+from ._wishes import Wish, forget, noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     import pandas as pd
 
+    from ..evidence import Found
     from ._parts import Progress
 
 __all__ = ["Added", "Parts", "add", "deriving", "load_events", "raw", "rebuild", "sample_case", "settle", "writing"]
@@ -42,8 +44,13 @@ class Added:
     case: Case
     new: tuple[Evidence, ...] = ()
     known: tuple[str, ...] = ()  # files whose bytes the case had already
-    left_out: tuple[str, ...] = ()  # files that are no log
+    passed_over: tuple[PassedOver, ...] = ()  # what is no evidence, and why
     resumed: tuple[str, ...] = ()  # paths of an earlier run that was interrupted
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Names of the files, and of members of archives, that are no log."""
+        return tuple(other.name for other in self.passed_over if other.kind == "left out")
 
     @property
     def fates(self) -> dict[str, int]:
@@ -51,7 +58,15 @@ class Added:
         return sum_fates(self.new)
 
 
-def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, progress: Progress | None = None) -> Added:
+def add(
+    case: Case,
+    paths: Iterable[Path | str],
+    *,
+    in_place: bool = False,
+    dates: str | None = None,
+    times_in: str | None = None,
+    progress: Progress | None = None,
+) -> Added:
     """Take files and folders into a case as evidence, and derive their events.
 
     Parameters
@@ -59,84 +74,85 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
     case
         The case.
     paths
-        Files, folders, ``.gz`` and ``.zip``; in any of the containers that audit logs come in.
+        Files and folders; compressed, and in archives; in any of the containers that audit logs come in.
     in_place
         Reference the files where they are instead of copying them; they are hashed all the same.
+    dates
+        Which of day and month stands first in these files, where they don't say it: ``day-first`` or ``month-first``.
+    times_in
+        The zone of times in these files that name none: ``UTC``, ``Europe/Amsterdam``.
     progress
         Called with the bytes that are accounted for, and those there are.
 
     Returns
     -------
-    What was new, what the case had already and what is no log. Evidence that the case has already, byte
-    for byte and under whatever name, changes nothing.
+    What was new, what the case had already and what is passed over. Evidence that the case has already, byte for byte
+    and under whatever name, changes nothing, unless something else is said of its times: then all events are derived
+    again.
 
     Raises
     ------
     EvidenceError
-        A path does not exist or holds no audit log; nothing was added.
+        A path does not exist, or nothing in any of them is evidence; nothing was added.
     CaseError
         The case can't be written, or another process is writing it; what was added before is kept.
     """
-    wanted = [Path(path) for path in paths]
+    wanted = Wish([Path(path) for path in paths], Words(dates, times_in), in_place=in_place)
     with writing(case) as case:
-        resumed = _interrupted(case, wanted)
-        with _noted(case, [*wanted, *resumed], in_place=in_place):
-            found = find(wanted)
-        sources = found.sources + (find(resumed).sources if resumed else ())
-        unfinished = [entry for entry in case.manifest.evidence if entry.fates is None]
-        total = sum(source.path.stat().st_size for source in sources) + sum(entry.size for entry in unfinished)
+        with noted(case, wanted) as resumed:
+            found = [(wish, find(wish.paths, apart=case.path)) for wish in (wanted, *resumed)]
+            _refuse_nothing(wanted, found[0][1])
+        adding = Adding(case)
         with deriving(case, progress) as parts:
-            parts.expect(total)
-            parts.take(unfinished)
-            new, had = _acquire(case, sources, parts, in_place=in_place)
-            if new:
-                write_manifest(case.path, replace(case.manifest, evidence=(*case.manifest.evidence, *new)))
-            if parts.any:
-                case = settle(open_case(case.path), parts)
-        (case.path / ".adding.json").unlink(missing_ok=True)
-    ids = {entry.evidence_id for entry in [*unfinished, *new]}
-    return Added(case, tuple(e for e in case.manifest.evidence if e.evidence_id in ids), tuple(had), found.left_out,
-                 tuple(map(str, resumed)))  # fmt: skip
+            adding.all(found, parts)
+            case = adding.counted(parts)
+        forget(case)
+    return Added(
+        case, adding.new_in(case), tuple(adding.known), adding.passed_over,
+        tuple(str(path) for wish in resumed for path in wish.paths),
+    )  # fmt: skip
 
 
-def _acquire(
-    case: Case, sources: Iterable[Source], parts: Parts, *, in_place: bool
-) -> tuple[list[Evidence], list[str]]:
-    """Take files into the case while earlier ones are already read; returns what is new, and what is not."""
-    known = {entry.sha256: entry for entry in case.manifest.evidence}
-    new: list[Evidence] = []
-    had: list[str] = []
-    for source in sources:
-        entries = acquire(case, source, known, in_place=in_place)
-        parts.take(entry for entry in entries if entry.fates is None)
-        new += entries
-        had += [] if entries else [source.relative]
-    return new, had
+def _refuse_nothing(wanted: Wish, found: Found) -> None:
+    """Raise where nothing that was handed over is evidence, with what is to be said of it."""
+    if not found.sources:
+        problem = EvidenceError.nothing_to_add(wanted.paths, found.passed_over)
+        problem.passed_over = found.passed_over
+        raise problem
 
 
-def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
+def rebuild(
+    case: Case, *, dates: str | None = None, times_in: str | None = None, progress: Progress | None = None
+) -> Case:
     """Derive the events of a case again from its evidence; ids and accounting come out the same.
+
+    Parameters
+    ----------
+    case
+        The case.
+    dates, times_in
+        What to say of the times in all evidence from now on, as `add` takes it.
+    progress
+        Called with the bytes that are accounted for, and those there are.
 
     Raises
     ------
     EvidenceError
         Evidence is missing; nothing was changed.
     """
+    words = Words(dates, times_in)
     with writing(case) as case:
         for entry in case.manifest.evidence:
             if not case.evidence_path(entry).is_file():
                 raise EvidenceError(
                     f"{case.evidence_path(entry)}: evidence is missing. Hint: verify names all that is."
                 )
-        archives = {entry.path for entry in case.manifest.evidence if entry.member is not None}
-        bare = tuple(
-            entry if entry.member is None and entry.path in archives else replace(entry, fates=None)
-            for entry in case.manifest.evidence
-        )
-        case = replace(case, manifest=Manifest(bare))
+        if words:
+            case = said(case, words, {entry.evidence_id for entry in case.manifest.evidence})
+        case = bare(case)
         with deriving(case, progress) as parts:
-            parts.expect(sum(entry.size for entry in bare))
-            parts.take(entry for entry in bare if entry.fates is None)
+            parts.expect(sum(entry.size for entry in case.manifest.evidence))
+            parts.take(unfinished(case))
             return settle(case, parts)
 
 
@@ -200,8 +216,9 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     if not found:
         raise InputError.no_such_event(event_id)
     entry = next(e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"])
+    (entry,) = located(case, (entry,))
     place = (int(found[0]["source_offset"]), int(found[0]["source_length"]))
-    yield from slices(case.evidence_path(entry), entry.member, [place])
+    yield from slices(case.evidence_path(entry), entry.position, [place])
 
 
 _ASIDE = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, "out_of_scope": schema.EVENTS, **schema.CONTEXT}
@@ -226,36 +243,6 @@ def writing(case: Case) -> Iterator[Case]:
         raise CaseError(f"{case.path}: another process is writing this case. Hint: wait until it ends.") from None
     except (OSError, pa.ArrowException) as problem:
         raise CaseError.unwritable(case.path, _as_os_error(problem)) from problem
-
-
-@contextmanager
-def _noted(case: Case, paths: list[Path], *, in_place: bool) -> Iterator[None]:
-    """Note what is about to be added, so that the next run can finish it; not if a path is wrong."""
-    note = case.path / ".adding.json"
-    before = note.read_text("utf-8") if note.exists() else None
-    replace_text(note, json.dumps({"paths": [str(path.resolve()) for path in paths], "in_place": in_place}))
-    try:
-        yield
-    except EvidenceError:
-        note.unlink() if before is None else replace_text(note, before)
-        raise
-
-
-def _interrupted(case: Case, wanted: list[Path]) -> list[Path]:
-    """Paths of a run that never came to its end, those that still hold logs."""
-    note = case.path / ".adding.json"
-    if not note.exists():
-        return []
-    named = {path.resolve() for path in wanted}
-    paths = [Path(path) for path in json.loads(note.read_text("utf-8"))["paths"]]
-    return [path for path in paths if path not in named and _holds_logs(path)]
-
-
-def _holds_logs(path: Path) -> bool:
-    try:
-        return bool(find([path]).sources)
-    except EvidenceError:
-        return False
 
 
 def _as_os_error(problem: Exception) -> OSError:

@@ -8,9 +8,11 @@ import shutil
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from ..derive import Loaded, load_part, ready
+from ..evidence import is_read_as_one
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -66,12 +68,18 @@ class Parts:
 
     def take(self, entries: Iterable[Evidence]) -> None:
         """Add evidence to the present part, and begin with the part when it is large enough."""
-        for entry in entries:
-            self._part.append(entry)
-            self._taken += entry.size
+        for _, group in groupby(entries, key=self._unit):
+            self._part += (together := list(group))
+            self._taken += sum(entry.size for entry in together)
             self._tell()
             if sum(e.size for e in self._part) >= min(PART, max(LEAST, self._total // (2 * _PROCESSES))):
                 self._begin()
+
+    def _unit(self, entry: Evidence) -> tuple[str, tuple[int, ...]]:
+        """What is read in one way: a compressed archive from its beginning, an archive in an archive too."""
+        if not entry.position or is_read_as_one(self._case.evidence_path(entry)):
+            return entry.path, ()
+        return entry.path, entry.position[:1]
 
     def _begin(self) -> None:
         files = [(entry, self._case.evidence_path(entry)) for entry in self._part]

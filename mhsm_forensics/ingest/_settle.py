@@ -33,7 +33,9 @@ def settle(case: Case, parts: Parts) -> Case:
     names, copies = (tuple(path.name for path in sorted(parts.staging.glob(f"{kind}-*.parquet"))) for kind in _EVENTS)
     done = {item.evidence.evidence_id: _accounted(item, again) for item in loaded}
     evidence = tuple(done.get(entry.evidence_id, entry) for entry in case.manifest.evidence)
-    manifest = Manifest(evidence, (*case.manifest.parts, *names), (*case.manifest.copies, *copies))
+    manifest = replace(
+        case.manifest, evidence=evidence, parts=(*case.manifest.parts, *names), copies=(*case.manifest.copies, *copies)
+    )
     _publish(case, parts.staging, (*names, *copies), manifest)
     record_custody(case.path, "loaded", {"files": len(done), "lines": sum_fates(done.values()), "parts": list(names)})
     return open_case(case.path)
@@ -145,7 +147,7 @@ def _find_again(db: duckdb.DuckDBPyConnection, case: Case, target: Path) -> None
     for evidence_id, part in groupby(rows, key=itemgetter("evidence_id")):
         entry = evidence[evidence_id]
         places = [(row["source_offset"], row["source_length"]) for row in part]
-        found = slices(case.evidence_path(entry), entry.member, places)
+        found = slices(case.evidence_path(entry), entry.position, places)
         digests += [hashlib.sha256(data).digest() for data in found]
     db.register("digests", pa.table({"event_id": candidates["event_id"], "digest": pa.array(digests, pa.binary())}))
     ids = [entry.evidence_id for entry in case.manifest.evidence]
@@ -220,7 +222,8 @@ def _accounted(item: Loaded, again: dict[tuple[str, str], int]) -> Evidence:
         "blank": item.blank,
         "reject": item.rejects,
     }
-    return replace(entry, fates=fates, first_time=_iso(item.first), last_time=_iso(item.last), note=item.torn,
+    return replace(entry, fates=fates, first_time=_iso(item.first), last_time=_iso(item.last),
+                   note=item.torn or entry.note, unreadable=item.torn or entry.unreadable,
                    route=", ".join(sorted(item.routes)) or None, form=_form(item.forms))  # fmt: skip
 
 
