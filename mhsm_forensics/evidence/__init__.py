@@ -213,7 +213,15 @@ def _size(file: IO[bytes]) -> int | None:
         return None
 
 
-def acquire(case: Case, source: Source, known: dict[str, Evidence], *, in_place: bool = False) -> list[Evidence]:
+def acquire(
+    case: Case,
+    source: Source,
+    known: dict[str, Evidence],
+    *,
+    in_place: bool = False,
+    dates: str | None = None,
+    times_in: str | None = None,
+) -> list[Evidence]:
     """Take one file into the case and return its evidence entries; none if the case has these bytes.
 
     An archive gives an entry for itself and one for each member whose bytes are new.
@@ -226,8 +234,8 @@ def acquire(case: Case, source: Source, known: dict[str, Evidence], *, in_place:
         The file.
     known
         Evidence by SHA-256; new entries are added to it.
-    in_place
-        Reference the file where it is instead of copying it.
+    in_place, dates, times_in
+        As for `ingest.add`.
 
     Raises
     ------
@@ -243,7 +251,7 @@ def acquire(case: Case, source: Source, known: dict[str, Evidence], *, in_place:
         if digest in known:
             copy.unlink(missing_ok=True)
             return []
-        entry = _entry(case, source, digest, in_place=in_place)
+        entry = replace(_entry(case, source, digest, in_place=in_place), dates=dates, times_in=times_in)
         if not in_place:
             copy = copy.replace(incoming / entry.evidence_id)
         for new in _with_members(source, entry, known, source.path if in_place else copy):

@@ -19,7 +19,17 @@ import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from .. import engine, schema
-from ..case import Case, Evidence, Manifest, create_case, open_case, replace_text, write_manifest
+from ..case import (
+    Case,
+    Evidence,
+    Manifest,
+    PassedOver,
+    create_case,
+    open_case,
+    record_custody,
+    replace_text,
+    write_manifest,
+)
 from ..errors import CaseError, EvidenceError, InputError
 from ..evidence import Source, acquire, find, recover, slices
 from ._parts import Parts, deriving
@@ -43,6 +53,7 @@ class Added:
     new: tuple[Evidence, ...] = ()
     known: tuple[str, ...] = ()  # files whose bytes the case had already
     left_out: tuple[str, ...] = ()  # files that are no log
+    passed_over: tuple[PassedOver, ...] = ()  # the same, and what could not be read, with the reason
     resumed: tuple[str, ...] = ()  # paths of an earlier run that was interrupted
 
     @property
@@ -51,7 +62,15 @@ class Added:
         return sum_fates(self.new)
 
 
-def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, progress: Progress | None = None) -> Added:
+def add(
+    case: Case,
+    paths: Iterable[Path | str],
+    *,
+    in_place: bool = False,
+    dates: str | None = None,
+    times_in: str | None = None,
+    progress: Progress | None = None,
+) -> Added:
     """Take files and folders into a case as evidence, and derive their events.
 
     Parameters
@@ -62,6 +81,10 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
         Files, folders, ``.gz`` and ``.zip``; in any of the containers that audit logs come in.
     in_place
         Reference the files where they are instead of copying them; they are hashed all the same.
+    dates
+        What is known of dates that could be read two ways: ``day-first`` or ``month-first``.
+    times_in
+        The zone that times without one are in: an IANA name, or an offset such as ``+01:00``.
     progress
         Called with the bytes that are accounted for, and those there are.
 
@@ -88,34 +111,46 @@ def add(case: Case, paths: Iterable[Path | str], *, in_place: bool = False, prog
         with deriving(case, progress) as parts:
             parts.expect(total)
             parts.take(unfinished)
-            new, had = _acquire(case, sources, parts, in_place=in_place)
+            new, had = _acquire(case, sources, parts, in_place=in_place, dates=dates, times_in=times_in)
             if new:
                 write_manifest(case.path, replace(case.manifest, evidence=(*case.manifest.evidence, *new)))
             if parts.any:
                 case = settle(open_case(case.path), parts)
         (case.path / ".adding.json").unlink(missing_ok=True)
     ids = {entry.evidence_id for entry in [*unfinished, *new]}
+    passed = tuple(PassedOver(name, "left out", "no audit log", name) for name in found.left_out)
     return Added(case, tuple(e for e in case.manifest.evidence if e.evidence_id in ids), tuple(had), found.left_out,
-                 tuple(map(str, resumed)))  # fmt: skip
+                 passed, tuple(map(str, resumed)))  # fmt: skip
 
 
 def _acquire(
-    case: Case, sources: Iterable[Source], parts: Parts, *, in_place: bool
+    case: Case, sources: Iterable[Source], parts: Parts, *, in_place: bool, dates: str | None, times_in: str | None
 ) -> tuple[list[Evidence], list[str]]:
     """Take files into the case while earlier ones are already read; returns what is new, and what is not."""
     known = {entry.sha256: entry for entry in case.manifest.evidence}
     new: list[Evidence] = []
     had: list[str] = []
     for source in sources:
-        entries = acquire(case, source, known, in_place=in_place)
+        entries = acquire(case, source, known, in_place=in_place, dates=dates, times_in=times_in)
         parts.take(entry for entry in entries if entry.fates is None)
         new += entries
         had += [] if entries else [source.relative]
     return new, had
 
 
-def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
+def rebuild(
+    case: Case, *, dates: str | None = None, times_in: str | None = None, progress: Progress | None = None
+) -> Case:
     """Derive the events of a case again from its evidence; ids and accounting come out the same.
+
+    Parameters
+    ----------
+    case
+        The case.
+    dates, times_in
+        As for `add`, of all evidence; what was said before holds where nothing is said now.
+    progress
+        Called with the bytes that are accounted for, and those there are.
 
     Raises
     ------
@@ -130,10 +165,14 @@ def rebuild(case: Case, *, progress: Progress | None = None) -> Case:
                 )
         archives = {entry.path for entry in case.manifest.evidence if entry.member is not None}
         bare = tuple(
-            entry if entry.member is None and entry.path in archives else replace(entry, fates=None)
+            entry
+            if entry.member is None and entry.path in archives
+            else replace(entry, fates=None, dates=dates or entry.dates, times_in=times_in or entry.times_in)
             for entry in case.manifest.evidence
         )
         case = replace(case, manifest=Manifest(bare))
+        if dates or times_in:
+            record_custody(case.path, "rebuilt", {"dates": dates, "times_in": times_in})
         with deriving(case, progress) as parts:
             parts.expect(sum(entry.size for entry in bare))
             parts.take(entry for entry in bare if entry.fates is None)
