@@ -42,6 +42,8 @@ def show_overview(answer: Overview) -> None:
         _print_principals(console, answer)
     if len(answer.findings) or not answer.nothing_examined:
         show_findings(answer.findings, console)
+    if answer.nothing_examined and len(answer.case.events):
+        console.print("\nOver the whole case:")  # in the window nothing was examined; what follows is not about it
     _print_looked_for(console, answer.looked_for)
 
 
@@ -83,9 +85,8 @@ def show_rejects(case: Case) -> None:
 def _print_reason(console: Console, kind: str, reason: str, count: int, first: list[Unread]) -> None:
     known = reason_of(reason) if kind == "reject" else None
     noun = "file" if kind in {"left out", "refused", "unreadable"} else "line"
-    meaning = f": {known.meaning}" if known else ""
     heading = f"{kind.replace('_', ' ')}, {visible(reason, limit=160)}: {plural(count, noun)}"
-    console.print(Text(f"\n{heading}", style="bold"), Text(meaning.removeprefix(": "), style="dim"))
+    console.print(Text.assemble(("\n" + heading, "bold"), (f" ({known.meaning})" if known else "", "dim")))
     if hint := (known.hint if known else first[0].hint):
         console.print(Text(f"  Hint: {visible(hint, limit=300)}."))
     for one in first:

@@ -71,7 +71,11 @@ def passed_over(case: Case) -> tuple[PassedOver, ...]:
     """Everything that was handed over and not read: left out, refused, unreadable; also a part of evidence that can't be read."""
     torn = (
         PassedOver(
-            entry.member or entry.path, "unreadable", entry.unreadable, entry.origin, reason_of("unreadable").hint
+            "!".join(filter(None, (entry.path, entry.member))),
+            "unreadable",
+            entry.unreadable,
+            entry.origin,
+            reason_of("unreadable").hint,
         )
         for entry in case.manifest.evidence
         if entry.unreadable

@@ -56,11 +56,11 @@ def say(added: Added, dates: str | None, times_in: str | None) -> None:
 
     for line in accounting.lines_of(added):
         click.echo(line)
-    if dates or times_in:
+    if added.new and (dates or times_in):
         words = [f"dates are {dates}"] if dates else []
         words += [f"times without a zone are in {times_in}"] if times_in else []
         click.echo(f"as you said: {', '.join(words)}; this is in custody, and will be in the report")
-        _say_of_known(added, dates, times_in)
+    _say_of_known(added, dates, times_in)
     _fail_on_nothing(added)
 
 
@@ -69,7 +69,7 @@ def _say_of_known(added: Added, dates: str | None, times_in: str | None) -> None
     from .. import accounting
 
     undecided = set(accounting.rejects_by_reason(added.case)["reason"]) & {"ambiguous_date", "no_zone", "naive_time"}
-    if added.known and undecided:
+    if added.known and undecided and (dates or times_in):
         words = (f" --dates {dates}" if dates else "") + (f" --times-in {times_in}" if times_in else "")
         click.echo(
             f"what is in the case already was not read again. Hint: mhsm-forensics rebuild CASE{words} does that."

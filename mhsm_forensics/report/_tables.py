@@ -318,7 +318,7 @@ def was_found(found: Answers, writer: Writer) -> Table:
 
 
 def evidence(found: Answers, writer: Writer) -> Table:
-    """Every evidence file with its SHA-256; with what was said of its dates, its form and what of it could not be read, if any."""
+    """Every evidence file with its SHA-256; its form, what of it could not be read and what was said of its dates, if any."""
     more = {
         "form": "Form", "unreadable": "Not read", "dates": "Dates, as the responder said",
         "times_in": "Zone, as the responder said",
