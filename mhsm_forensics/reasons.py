@@ -78,6 +78,17 @@ REASONS: Final = (
     Reason("too_long", "longer than 16 MB, which no record is", f"{_LOOK}; it may be many records without a line end"),
     Reason("too_deep", "nested deeper than any record is", f"{_LOOK}; no service writes such a record"),
     Reason(
+        "no_id", "an entry of a list of people or applications without an id", "export it with object ids or client ids"
+    ),
+    Reason("no_principal", "a role assignment that names nobody", "export it with the principal's object id"),
+    Reason(
+        "no_network", "an entry of a list of addresses without a network", "give it an address, or a network as CIDR"
+    ),
+    Reason("bad_network", "what stands where a network belongs is none", "write 192.0.2.0/24, or a single address"),
+    Reason(
+        "host_bits_set", "a network with bits behind its prefix: it or the prefix is wrong", "write 192.0.2.0/24, say"
+    ),
+    Reason(
         "unreadable",
         "a file, or a member of an archive, that can't be opened or read to its end",
         "unpack it yourself, with its password if it has one, and add what was inside; or fetch it again",

@@ -214,14 +214,9 @@ def _size(file: IO[bytes]) -> int | None:
 
 
 def acquire(
-    case: Case,
-    source: Source,
-    known: dict[str, Evidence],
-    *,
-    in_place: bool = False,
-    dates: str | None = None,
+    case: Case, source: Source, known: dict[str, Evidence], *, in_place: bool = False, dates: str | None = None,
     times_in: str | None = None,
-) -> list[Evidence]:
+) -> list[Evidence]:  # fmt: skip
     """Take one file into the case and return its evidence entries; none if the case has these bytes.
 
     An archive gives an entry for itself and one for each member whose bytes are new.

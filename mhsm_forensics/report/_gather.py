@@ -9,7 +9,7 @@ import pandas as pd
 
 from .. import accounting, analyse, detect, engine, known, schema
 from .. import views as saved_views
-from ..text import visible
+from ..text import sentence, visible
 
 if TYPE_CHECKING:
     from ..case import Case, PassedOver
@@ -77,8 +77,7 @@ class Answers:
     @property
     def examined(self) -> str:
         """Sentence that says why nothing was examined; "" where something was."""
-        text = visible(self.nothing_examined or "")
-        return f"{text[:1].upper()}{text[1:]}." if text else ""
+        return sentence(visible(self.nothing_examined))
 
     def incident(self) -> pd.DataFrame:
         """Control acts that belong to an alarm."""
