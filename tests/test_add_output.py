@@ -132,6 +132,15 @@ def test_a_member_that_can_not_be_read_and_a_form_are_told(tmp_path):
     assert "s.json: 2 lines = 2 event, records inside Splunk _raw" in lines
 
 
+def test_what_was_read_again_is_told_like_what_is_new(tmp_path):
+    entry = Evidence("e1", "a.csv", "/in/a.csv", 9, "00", "2026-03-05T02:00:00Z", dates="day-first", fates={"event": 2})
+
+    lines = list(accounting.lines_of(ingest.Added(create_case(tmp_path / "case"), known=("a.csv",)), again=[entry]))
+
+    assert "1 file already in the case, byte for byte; read again with what you said of its times:" in lines
+    assert "a.csv: 2 lines = 2 event" in lines
+
+
 def test_names_from_outside_are_shown_and_not_obeyed(run, tmp_path, logs):
     write_lines(logs / "a\x1b[31m\n.json", record(), b"junk")
 

@@ -3,12 +3,12 @@
 Facts about a case, for everything that shows one: no view may call evidence quiet that nobody could look at.
 """
 
-from ._added import lines_of
+from ._added import lines_of, lines_of_passed_over
 from ._examined import nothing_examined, responder_said
 from ._rejects import passed_over, rejects_by_file, rejects_by_reason
-from ._unread import Unread, first_of_each, unread, unread_by_reason
+from ._unread import Unread, unread, unread_by_reason
 
 __all__ = [
-    "Unread", "first_of_each", "lines_of", "nothing_examined", "passed_over", "rejects_by_file", "rejects_by_reason",
-    "responder_said", "unread", "unread_by_reason",
+    "Unread", "lines_of", "lines_of_passed_over", "nothing_examined", "passed_over", "rejects_by_file",
+    "rejects_by_reason", "responder_said", "unread", "unread_by_reason",
 ]  # fmt: skip

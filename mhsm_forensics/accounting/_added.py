@@ -23,8 +23,16 @@ _MOST: Final = 20  # files of a kind that are named
 _ALL: Final = "mhsm-forensics rejects CASE lists all"
 
 
-def lines_of(added: Added) -> Iterator[str]:
-    """Yield what an `add` did, file by file; files with nothing but events are summed up where they are many."""
+def lines_of(added: Added, again: Iterable[Evidence] = ()) -> Iterator[str]:
+    """Yield what an `add` did, file by file; files with nothing but events are summed up where they are many.
+
+    Parameters
+    ----------
+    added
+        What `ingest.add` returned.
+    again
+        Evidence that the case had, and that was read again because something else is said of its times.
+    """
     if added.resumed:
         yield f"Finished an earlier run that was interrupted: {visible(', '.join(added.resumed))}"
     if added.new:
@@ -32,11 +40,17 @@ def lines_of(added: Added) -> Iterator[str]:
         yield f"{plural(files, 'new file')}: {_sum(added.fates, every=True)}"
     yield from _files(added.case, added.new)
     if added.known:
-        every = "" if added.new else "; nothing was changed"
-        yield f"{plural(len(added.known), 'file')} already in the case, byte for byte{every}"
-    yield from _passed_over(added.passed_over)
+        yield f"{plural(len(added.known), 'file')} already in the case, byte for byte{_of_known(added, again)}"
+    yield from _files(added.case, again)
+    yield from lines_of_passed_over(added.passed_over)
     if nothing := nothing_examined(added.case):
         yield nothing
+
+
+def _of_known(added: Added, again: Iterable[Evidence]) -> str:
+    if again:
+        return "; read again with what you said of its times:"
+    return "" if added.new else "; nothing was changed"
 
 
 def _files(case: Case, entries: Iterable[Evidence]) -> Iterator[str]:
@@ -93,7 +107,8 @@ def _with_hints(remarks: list[tuple[str, str]], hinted: set[str]) -> Iterator[st
         hinted |= {known.name} if reason else set()
 
 
-def _passed_over(passed: Iterable[PassedOver]) -> Iterator[str]:
+def lines_of_passed_over(passed: Iterable[PassedOver]) -> Iterator[str]:
+    """Yield what was handed over and not read, and why, with the way out."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for one in passed:
         name, why = visible(one.name, limit=300), visible(one.reason, limit=300)

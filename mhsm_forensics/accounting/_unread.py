@@ -68,12 +68,12 @@ def unread_by_reason(case: Case, *, most: int = 5) -> Iterator[tuple[str, str, i
         files.setdefault((one.kind, one.reason), []).append(one)
     for (kind, reason), ones in files.items():
         yield kind, reason, len(ones), ones[:most]
-    yield from first_of_each(case, "rejects", most=most)
+    yield from _first_of_each(case, "rejects", most=most)
     for name in ("out_of_scope", *schema.CONTEXT):
-        yield from first_of_each(case, name, most=most)
+        yield from _first_of_each(case, name, most=most)
 
 
-def first_of_each(case: Case, table: str, *, most: int) -> Iterator[tuple[str, str, int, list[Unread]]]:
+def _first_of_each(case: Case, table: str, *, most: int) -> Iterator[tuple[str, str, int, list[Unread]]]:
     """Yield kind, reason, count and the first rows of a derived table for each of its reasons."""
     path, loaded = case.table_path(table), loaded_ids(case)
     if not path.exists() or not loaded:

@@ -107,11 +107,12 @@ def add(
 
     times_in = zone(times_in)
     _adding.check_order(case, paths)
-    evidence.find(paths)  # a wrong path must not leave an empty case behind
+    with _adding.telling_what_was_refused():
+        evidence.find(paths)  # a wrong path must not leave an empty case behind
     opened = _adding.opened_or_new(case, name, display_zone)
-    with progress_of("Reading evidence") as progress:
+    with _adding.telling_what_was_refused(), progress_of("Reading evidence") as progress:
         added = ingest.add(opened, paths, in_place=in_place, dates=dates, times_in=times_in, progress=progress)
-    _adding.say(added, dates, times_in)
+    _adding.say(added, opened, dates, times_in)
 
 
 @cli.command("what-happened")

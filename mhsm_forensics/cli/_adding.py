@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from ..errors import CaseError, EvidenceError, InputError
 from ..typed import zone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ..case import Case
@@ -44,7 +46,20 @@ def opened_or_new(folder: Path, name: str | None, display_zone: str | None) -> C
     return cases.create_case(folder, name=name, display_zone=second)
 
 
-def say(added: Added, dates: str | None, times_in: str | None) -> None:
+@contextmanager
+def telling_what_was_refused() -> Iterator[None]:
+    """Print each file that was not read, and why, before the error that says that nothing was added."""
+    from .. import accounting
+
+    try:
+        yield
+    except EvidenceError as problem:
+        for line in accounting.lines_of_passed_over(getattr(problem, "passed_over", ())):
+            click.echo(line)
+        raise
+
+
+def say(added: Added, before: Case, dates: str | None, times_in: str | None) -> None:
     """Print what came of each file, and fail if nothing came of any.
 
     Raises
@@ -54,9 +69,15 @@ def say(added: Added, dates: str | None, times_in: str | None) -> None:
     """
     from .. import accounting
 
-    for line in accounting.lines_of(added):
+    held = {entry.evidence_id: (entry.dates, entry.times_in) for entry in before.manifest.evidence}
+    again = [
+        entry
+        for entry in added.case.manifest.evidence
+        if held.get(entry.evidence_id, (entry.dates, entry.times_in)) != (entry.dates, entry.times_in)
+    ]
+    for line in accounting.lines_of(added, again):
         click.echo(line)
-    if added.new and (dates or times_in):
+    if (added.new or again) and (dates or times_in):
         words = [f"dates are {dates}"] if dates else []
         words += [f"times without a zone are in {times_in}"] if times_in else []
         click.echo(f"as you said: {', '.join(words)}; this is in custody, and will be in the report")
