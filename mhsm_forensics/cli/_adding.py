@@ -81,7 +81,8 @@ def say(added: Added, before: Case, dates: str | None, times_in: str | None) -> 
         words = [f"dates are {dates}"] if dates else []
         words += [f"times without a zone are in {times_in}"] if times_in else []
         click.echo(f"as you said: {', '.join(words)}; this is in custody, and will be in the report")
-    _say_of_known(added, dates, times_in)
+    if not again:
+        _say_of_known(added, dates, times_in)
     _fail_on_nothing(added)
 
 
