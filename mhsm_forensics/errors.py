@@ -25,9 +25,7 @@ class ForensicsError(Exception):
 
 
 class EvidenceError(ForensicsError):
-    """An evidence file is missing, changed, or no audit log; `passed_over` is what was handed over and is not read."""
-
-    passed_over: tuple[Any, ...] = ()
+    """An evidence file is missing, changed, or no audit log."""
 
     passed_over: tuple[Any, ...] = ()  # what was handed over and is no evidence, each with the reason
 

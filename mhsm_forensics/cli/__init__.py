@@ -13,7 +13,8 @@ import click
 
 from .. import case as cases
 from ..errors import ForensicsError
-from ..typed import moment, progress_of, zone
+from ..typed import moment, progress_of
+from ..zones import zone_name
 from . import _adding
 from ._outdoors import Outdoors
 
@@ -105,7 +106,7 @@ def add(
     """
     from .. import ingest
 
-    times_in = zone(times_in)
+    times_in = zone_name(times_in)
     _adding.check_order(case, paths)
     _adding.require_evidence(paths)
     opened = _adding.opened_or_new(case, name, display_zone)
@@ -223,7 +224,7 @@ def rebuild(case: Path, dates: str | None, times_in: str | None) -> None:
     """Derive the events of CASE again from its evidence."""
     from .. import ingest
 
-    times_in = zone(times_in)
+    times_in = zone_name(times_in)
     with progress_of("Reading evidence") as progress:
         rebuilt = ingest.rebuild(cases.open_case(case), dates=dates, times_in=times_in, progress=progress)
     _say_nothing_examined(rebuilt)

@@ -9,7 +9,7 @@ import click
 
 from .. import case as cases
 from ..errors import CaseError, EvidenceError, InputError
-from ..typed import zone
+from ..zones import zone_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def opened_or_new(folder: Path, name: str | None, display_zone: str | None) -> C
     """Return the case in a folder, made if it is not there."""
     if (folder / "case.json").exists():
         return cases.open_case(folder)
-    second = zone(display_zone)
+    second = zone_name(display_zone)
     if second and second[0] in "+-":  # summer time moves it, so that an offset would be wrong half of the year
         raise InputError.bad_zone(second)
     return cases.create_case(folder, name=name, display_zone=second)

@@ -14,7 +14,7 @@ from .. import accounting, ingest
 from ..case import Case, create_case, open_case
 from ..errors import ForensicsError, InputError
 from ..text import plural, sentence, visible
-from ..typed import zone
+from ..zones import zone_name
 from . import _panel as panel
 from . import _words as words
 
@@ -119,7 +119,7 @@ class CasePicker(panel.Panel):
         path, dates, times_in = (
             self.path.value.strip(),
             self.dates.value or None,
-            zone(self.times_in.value.strip() or None),
+            zone_name(self.times_in.value.strip() or None),
         )
         added = ingest.add(case, [Path(path).expanduser()], dates=dates, times_in=times_in)
         self.code.value = panel.code(panel.call("mf.add", "case", f"[{path!r}]", dates=dates, times_in=times_in))
