@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import (
+        accounting,
         analyse,
         case,
         detect,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         overview,
         playbook,
         plot,
+        reasons,
         report,
         samples,
         schema,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from .ingest import add, load_events, rebuild, sample_case
 
 __all__ = [
+    "accounting",
     "add",
     "analyse",
     "case",
@@ -61,6 +64,7 @@ __all__ = [
     "overview",
     "playbook",
     "plot",
+    "reasons",
     "rebuild",
     "report",
     "sample_case",

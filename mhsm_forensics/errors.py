@@ -12,6 +12,7 @@ and exits with 1.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ class EvidenceError(ForensicsError):
         first = telling[0]
         more = f", and {len(telling) - 1:,} more" if len(telling) > 1 else ""
         hint = first.hint or "look at it with another tool, or ask for another copy"
-        return cls(f"{where}: nothing was added; not read: {first.name} ({first.reason}){more}. Hint: {hint}.")
+        problem = cls(f"{where}: nothing was added; not read: {first.name} ({first.reason}){more}. Hint: {hint}.")
+        problem.passed_over = tuple(passed_over)
+        return problem
 
     @classmethod
     def empty_folder(cls, path: Path) -> Self:
@@ -81,6 +84,30 @@ class CaseError(ForensicsError):
     def not_a_case(cls, path: Path) -> Self:
         """Say that *path* holds no case."""
         return cls(f"{path}: not a case folder (no case.json). Hint: 'mhsm-forensics add {path} LOGS…' makes one.")
+
+    @classmethod
+    def not_empty(cls, path: Path) -> Self:
+        """Say that a case would be made among other files."""
+        return cls(
+            f"{path}: holds files and is no case; nothing was changed. Hint: a case is a new or an empty folder, and comes "
+            "first: mhsm-forensics add CASE LOGS."
+        )
+
+    @classmethod
+    def swapped(cls, logs: Path, case: Path) -> Self:
+        """Say that the case was named where the logs belong."""
+        return cls(
+            f"{logs}: no case, and {case} is where the case belongs; nothing was changed. Hint: the case comes first: "
+            f"mhsm-forensics add {case} {logs}"
+        )
+
+    @classmethod
+    def no_logs(cls, path: Path) -> Self:
+        """Say that a case was named where the logs belong."""
+        return cls(
+            f"{path}: a case, and no logs; nothing was changed. Hint: the case comes first: "
+            f"mhsm-forensics add {path} LOGS; to take its evidence into another case, name {path / 'evidence'}"
+        )
 
     @classmethod
     def damaged(cls, path: Path, what: str) -> Self:
@@ -145,9 +172,26 @@ class InputError(ForensicsError, ValueError):
         return cls(f"{text!r}: not a time. Hint: write 2026-03-05T02:00Z.")
 
     @classmethod
+    def bad_zone(cls, text: str) -> Self:
+        """Say that *text* is no time zone."""
+        return cls(f"{text!r}: no such time zone. Hint: write Europe/Amsterdam, America/New_York, UTC or +01:00.")
+
+    @classmethod
     def no_such_event(cls, event_id: str) -> Self:
         """Say that the case has no such event or record."""
         return cls(f"{event_id!r}: no such record in this case. Hint: copy an event_id from findings or events.")
+
+    @classmethod
+    def no_such_hsm(cls, name: str, known: Sequence[str], *, most: int = 20) -> Self:
+        """Say that the case has no events of such an HSM, and of which it has."""
+        if not known:
+            return cls(f"{name!r}: no managed HSM is in this case. Hint: mhsm-forensics what-happened CASE says why.")
+        close = get_close_matches(name, known, 1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        cut = f" ({most} of {len(known):,})" if len(known) > most else ""
+        return cls(
+            f"{name!r}: no such managed HSM in this case. Hint: {meant}There are{cut}: {', '.join(known[:most])}."
+        )
 
 
 class SchemaError(ForensicsError, ValueError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from . import analyse, detect, engine, playbook, schema
-from .case import FATES, Case, utc_now, utc_text
+from . import accounting, analyse, detect, engine, playbook, schema
+from .case import FATES, Case, PassedOver, Scope, utc_now, utc_text
 from .errors import InputError
 from .export import rows_of
 
@@ -35,12 +35,15 @@ class Overview:
     lacking: pd.DataFrame  # what one route has and another lacks
     findings: pd.DataFrame
     looked_for: pd.DataFrame
+    rejects: pd.DataFrame  # by reason, of the whole case
+    passed_over: tuple[PassedOver, ...]  # of the whole case
+    nothing_examined: str | None  # why no event was examined: to be said before anything else
 
 
 def overview(
     case: Case, *, start: datetime | None = None, end: datetime | None = None, hsms: Iterable[str] = ()
 ) -> Overview:
-    """Return the first answers about a case, or about a window of it.
+    """Return the first answers about a case, or about a window of it; first of all, whether anything was examined.
 
     Parameters
     ----------
@@ -55,9 +58,10 @@ def overview(
     Raises
     ------
     InputError
-        A time names no zone.
+        A time names no zone, the start is not before the end, or a managed HSM is not in the case.
     """
-    names = tuple(hsm.lower() for hsm in hsms)
+    scope = Scope(start, end)  # a window that holds no time is refused before a name is
+    names = case.having_hsms(hsms)
     window = case.events.within(start, end, names)
     found = detect.run(case)
     return Overview(
@@ -70,6 +74,9 @@ def overview(
         lacking=_touching(analyse.reconcile(case), "first_time", "last_time", start, end, names),
         findings=_touching(found, "first_time", "last_time", start, end, names),
         looked_for=detect.looked_for(case, found),
+        rejects=accounting.rejects_by_reason(case),
+        passed_over=accounting.passed_over(case),
+        nothing_examined=accounting.nothing_examined(case, replace(scope, hsms=names)),
     )  # fmt: skip
 
 
@@ -82,11 +89,18 @@ def as_json(answer: Overview) -> dict[str, Any]:
     return {
         "case": answer.case.name,
         "generated": utc_now(),
+        "nothing_examined": answer.nothing_examined,
         "window": {"from": _iso(answer.start), "to": _iso(answer.end)},
         "first_time": min((hsm["first_time"] for hsm in hsms), default=None),
         "last_time": max((hsm["last_time"] for hsm in hsms), default=None),
         "hsms": [hsm["hsm"] for hsm in hsms],
         "accounting": fates,
+        "rejects": rows_of(answer.rejects),
+        "passed_over": [asdict(one) for one in answer.passed_over],
+        "responder_said": [
+            {"of": kind, "value": value, "files": files}
+            for kind, value, files in accounting.responder_said(answer.case)
+        ],
         "routes": {
             "names": list(answer.case.routes),
             "copies": len(answer.case.copies),

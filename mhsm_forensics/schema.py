@@ -115,7 +115,7 @@ REJECTS = (
     Column("source_line", "int", "line on which the rejected bytes start, from 1"),
     Column("source_offset", "int", "byte at which they start, in the decompressed file"),
     Column("source_length", "int", "their length in bytes"),
-    Column("reason", "string", "why; docs/forms.md says what each means"),
+    Column("reason", "string", "why it is no event, by a name of docs/rejects.md; behind a colon there may be more"),
     Column("raw", "binary", "the bytes, at most the first 64 KiB of them; the evidence has the rest"),
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +11,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from . import known
+from . import accounting, known
 from .case import FATES
+from .reasons import reason_of
 from .text import TITLE, plural, spell, visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .accounting import Unread
+    from .case import Case
     from .overview import Overview
 
 _STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan", "info": "dim"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _PRINCIPALS = 8
+_REASONS = 8  # of rejects, on the first screen
+_PLACES = 5  # of one reason
 _RHYTHM = timedelta(days=4)  # an hour is judged by three other days
 
 
@@ -29,17 +35,28 @@ def show_overview(answer: Overview) -> None:
     """Print scorecard, orientation and findings."""
     console = _console()
     console.print(Text(f"\n{visible(answer.case.name)}", style="bold"))
+    if answer.nothing_examined:
+        console.print(Text(visible(answer.nothing_examined), style="bold yellow"))
     _print_scorecard(console, answer)
-    _print_principals(console, answer)
-    show_findings(answer.findings, console)
+    if len(answer.principals):
+        _print_principals(console, answer)
+    if len(answer.findings) or not answer.nothing_examined:
+        show_findings(answer.findings, console)
+    if answer.nothing_examined and len(answer.case.events):
+        console.print("\nOver the whole case:")  # in the window nothing was examined; what follows is not about it
     _print_looked_for(console, answer.looked_for)
 
 
-def show_findings(findings: pd.DataFrame, console: Console | None = None) -> None:
-    """Print the findings, the gravest first."""
+def show_findings(
+    findings: pd.DataFrame, console: Console | None = None, *, nothing_examined: str | None = None
+) -> None:
+    """Print the findings, the gravest first; where nothing was examined, that is said, and not that there are none."""
     console = console or _console()
-    if findings.empty:
+    if nothing_examined:
+        console.print(Text(visible(nothing_examined), style="bold yellow"))
+    elif findings.empty:
         console.print("\nNo findings. What was looked for stands in the report.")
+    if findings.empty:
         return
     table = Table(box=box.SIMPLE_HEAD, title="Findings", title_justify="left", title_style="bold", pad_edge=False)
     for name in ("id", "severity", "first event (UTC)", "what"):
@@ -50,6 +67,42 @@ def show_findings(findings: pd.DataFrame, console: Console | None = None) -> Non
             row["finding_id"], Text(row["severity"], style=style), _time(row["first_time"]), _text(row["title"])
         )
     console.print(table)
+
+
+def show_rejects(case: Case) -> None:
+    """Print what is no event, reason by reason: how much there is, what it means, and where the first stands."""
+    console, kinds = _console(), Counter[str]()
+    for kind, reason, count, first in accounting.unread_by_reason(case, most=_PLACES):
+        kinds[kind] += count
+        _print_reason(console, kind, reason, count, first)
+    if not kinds:
+        console.print("Every line is an event, a duplicate or blank, and no file was passed over.")
+        return
+    console.print("\n" + " · ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in kinds.items()))
+    console.print(Text("--format json or csv has them all; mhsm-forensics raw CASE EVENT_ID prints bytes", style="dim"))
+
+
+def _print_reason(console: Console, kind: str, reason: str, count: int, first: list[Unread]) -> None:
+    known = reason_of(reason) if kind == "reject" else None
+    noun = "file" if kind in {"left out", "refused", "unreadable"} else "line"
+    heading = f"{kind.replace('_', ' ')}, {visible(reason, limit=160)}: {plural(count, noun)}"
+    console.print(Text.assemble(("\n" + heading, "bold"), (f" ({known.meaning})" if known else "", "dim")))
+    if hint := (known.hint if known else first[0].hint):
+        console.print(Text(f"  Hint: {visible(hint, limit=300)}."))
+    for one in first:
+        console.print(_place(one), no_wrap=True, overflow="ellipsis")
+    if count > len(first):
+        console.print(Text(f"  {len(first)} of {count:,} shown", style="dim"))
+
+
+def _place(one: Unread) -> Text:
+    """Where it stands, and the head of its bytes; a file as a whole is its name."""
+    name = visible(one.file, limit=100)
+    if one.line is None:
+        return Text(f"  {name}")
+    where = f"  {name}, line {one.line:,}, byte {one.offset:,}, {one.length:,} bytes  "
+    raw = visible((one.raw or b"").decode("utf-8", "backslashreplace"), limit=60)
+    return Text.assemble(where, (raw, "dim"))
 
 
 def _print_looked_for(console: Console, looked_for: pd.DataFrame) -> None:
@@ -66,6 +119,7 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
     accounting = answer.case.accounting.iloc[0]
     fates = " · ".join(f"{accounting[fate]:,} {fate.replace('_', ' ')}" for fate in FATES)
     console.print(f"{accounting['lines']:,} lines = {fates}")
+    _print_unread(console, answer)
     _print_routes(console, answer)
     for collection in answer.case.unfinished:
         console.print(Text(f"incomplete: {visible(collection)}", style="yellow"))
@@ -77,7 +131,7 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
         silence = f"silent for {spell(row['seconds'])} from {_time(row['start'])} UTC"
         expected = f"about {row['expected_events']:,.0f} events expected"
         console.print(Text(f"{visible(row['hsm'], limit=40)} {silence} ({expected})", style="yellow"))
-    if answer.gaps.empty:
+    if answer.gaps.empty and not answer.nothing_examined:
         days = (answer.hsms["last_time"] - answer.hsms["first_time"]).max()
         judged = len(answer.hsms) and days >= _RHYTHM
         console.print(
@@ -87,6 +141,24 @@ def _print_scorecard(console: Console, answer: Overview) -> None:
         unseen = int((answer.unknown["operation_status"] == "unseen").sum())
         names = plural(len(answer.unknown), "operation name")
         console.print(f"{names} not documented for Managed HSM, {unseen} of them in no source")
+
+
+def _print_unread(console: Console, answer: Overview) -> None:
+    """Say why lines are no events, and which files were not read; in full by `rejects`."""
+    for row in answer.rejects.head(_REASONS).to_dict("records"):
+        where = f"the first in {visible(row['first_file'], limit=80)}, line {row['first_line']:,}"
+        console.print(
+            Text(f"{visible(row['reason'], limit=80)}: {plural(row['lines'], 'line')}, {where}", style="yellow")
+        )
+    if len(answer.rejects) > _REASONS:
+        console.print(f"{_REASONS} of {plural(len(answer.rejects), 'reason')} shown")
+    if unread := [one for one in answer.passed_over if one.kind != "left out"]:
+        console.print(
+            Text(f"{plural(len(unread), 'file')} not read: mhsm-forensics rejects CASE says why", style="yellow")
+        )
+    for kind, value, files in accounting.responder_said(answer.case):
+        words = f"dates are {value}" if kind == "dates" else f"times without a zone are in {value}"
+        console.print(Text(f"as the responder said of {plural(files, 'file')}: {words}", style="dim"))
 
 
 def _print_routes(console: Console, answer: Overview) -> None:

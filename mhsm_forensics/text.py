@@ -63,6 +63,15 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}es" if noun.endswith("s") else f"{count:,} {noun}s"
 
 
+def sentence(text: str | None) -> str:
+    """Text as a sentence that stands alone: a capital at its beginning, a full stop at its end; "" for nothing.
+
+    >>> sentence("nothing was examined"), sentence(None)
+    ('Nothing was examined.', '')
+    """
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
 def middle_cut(text: str, limit: int) -> str:
     """Both ends of a long text: names differ at their ends more often than in the middle."""
     tail = max(limit // 3, 1)

@@ -13,14 +13,16 @@ from mhsm_forensics.export import _sentinel as sentinel
 
 ROOT = Path(__file__).parents[1]
 
-# Its prose is written by hand; what follows is not.
+# Their prose is written by hand; what follows is not.
 SENTINEL = "".join((ROOT / "docs" / "sentinel.md").read_text("utf-8").partition("## The rules\n\n")[:2])
+REJECTS = "".join((ROOT / "docs" / "rejects.md").read_text("utf-8").partition("## The reasons\n\n")[:2])
 
 PAGES = {
     "schema.md": (
         "# The tables\n\nEvery column of a case's tables. Generated from `mhsm_forensics/schema.py` by `make docs`.\n\n",
         lambda: mf.schema.to_markdown(),
     ),
+    "rejects.md": (REJECTS, lambda: mf.reasons.to_markdown()),
     "detections.md": (
         "# What is looked for\n\nEvery rule, as data. Generated from `mhsm_forensics/rules/` by `make docs`.\n\n",
         lambda: mf.detect.to_markdown(),

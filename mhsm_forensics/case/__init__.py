@@ -39,11 +39,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "PassedOver", "Scope", "Verification",
-    "check", "checked", "create_case", "damage", "evidence_of", "finish_seal", "head", "is_list_of", "is_text",
+    "check", "checked", "create_case", "damage", "evidence_of", "finish_seal", "head", "is_list_of", "is_occupied", "is_text",
     "microseconds", "open_case", "read_custody", "read_json", "read_manifest", "read_tables", "record_custody",
     "record_verification", "recorded", "replace_text", "require_columns", "require_unchanged", "seal", "sha256_of",
     "utc_now", "utc_text", "verify", "within",
 ]  # fmt: skip
+
+_PARTS = ("evidence", "events", "reports")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,27 @@ class Case:
         told = {name for entry in self.manifest.evidence for name in (entry.route or "").split(", ")}
         return tuple(name for name in schema.ROUTES if name in told)
 
+    @property
+    def hsms(self) -> tuple[str, ...]:
+        """Names of the managed HSMs of which the case has events, or records of the control plane."""
+        named = self.derived("activity", schema.CONTEXT["activity"])["hsm"].unique().to_pylist()
+        return tuple(sorted({*self.events.hsms, *filter(None, named)}))
+
+    def having_hsms(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return names of managed HSMs as the case has them, in lower case.
+
+        Raises
+        ------
+        InputError
+            The case has none of such a name.
+        """
+        wanted = tuple(dict.fromkeys(name.strip().lower() for name in names))
+        known = self.hsms if wanted else ()
+        for name in wanted:
+            if name not in known:
+                raise InputError.no_such_hsm(name, known)
+        return wanted
+
     def _parts(self, names: Iterable[str]) -> tuple[Path, ...]:
         return tuple(self.path / "events" / name for name in names)
 
@@ -90,7 +113,16 @@ class Case:
         return read_scope(self.path)
 
     def look_at(self, scope: Scope) -> None:
-        """Keep another scope in the case: notebooks, widgets and the next person find it there."""
+        """Keep another scope in the case: notebooks, widgets and the next person find it there.
+
+        Raises
+        ------
+        InputError
+            The scope names a managed HSM that is not in the case.
+        CaseError
+            The case can't be written.
+        """
+        self.having_hsms(scope.hsms)
         write_scope(self.path, scope)
 
     @property
@@ -209,16 +241,18 @@ def create_case(path: Path | str, *, name: str | None = None, display_zone: str 
     Raises
     ------
     CaseError
-        The folder can't be written, or holds a case already.
+        The folder can't be written, holds a case already, or holds anything else.
     """
     folder = Path(path)
+    if is_occupied(folder):
+        raise CaseError.not_empty(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         require_own_files(folder)
         with FileLock(folder / ".lock", timeout=0):
             if (folder / "case.json").exists():
                 raise CaseError(f"{folder}: holds a case already. Hint: add to it, or choose another folder.")
-            for part in ("evidence", "events", "reports"):
+            for part in _PARTS:
                 (folder / part).mkdir(exist_ok=True)
             about = write_about(folder, name=name or folder.resolve().name, display_zone=display_zone)
             record_custody(folder, "created", about)
@@ -227,6 +261,25 @@ def create_case(path: Path | str, *, name: str | None = None, display_zone: str 
     except OSError as problem:
         raise CaseError.unwritable(folder, problem) from problem
     return open_case(folder)
+
+
+def is_occupied(folder: Path) -> bool:
+    """Whether something other than a case is there: a file, or a folder with files of somebody else."""
+    if not folder.is_dir():
+        return folder.exists()
+    if (folder / "case.json").exists():
+        return False
+    try:
+        return any(not _is_nobodys(path) for path in folder.iterdir())
+    except OSError as problem:
+        raise CaseError.unwritable(folder, problem) from problem
+
+
+def _is_nobodys(path: Path) -> bool:
+    """What a desktop or git leaves in an empty folder, and what a run that was killed at its very start does."""
+    if path.name in _PARTS and path.is_dir():
+        return not any(path.iterdir())
+    return path.name in {".DS_Store", ".gitkeep", "Thumbs.db", "desktop.ini", ".lock"}
 
 
 def open_case(path: Path | str) -> Case:

@@ -59,6 +59,18 @@ class Events:
         table = read_tables(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, "t", "event_id"])), self._filter())
         return schema.to_pandas(table.sort_by(order).select(wanted))
 
+    @property
+    def hsms(self) -> tuple[str, ...]:
+        """Names of the managed HSMs that the events are of, in order."""
+        if not self.paths:
+            return ()
+        coded = ds.ParquetFileFormat(read_options={"dictionary_columns": ["hsm"]})
+        dataset = ds.dataset([str(path) for path in self.paths], format=coded)
+        names: set[str | None] = set()
+        for batch in dataset.to_batches(columns=["hsm"], filter=self._filter()):
+            names.update(batch["hsm"].unique().to_pylist())
+        return tuple(sorted(name for name in names if name is not None))
+
     def __len__(self) -> int:
         """Count the events without reading them."""
         return rows_in(self.paths, schema.EVENTS, self._filter())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import accounting
 from .. import case as cases
 from ..errors import EvidenceError
 from ..text import plural, visible
@@ -58,6 +59,8 @@ def storage(
             include_vaults=include_vaults, progress=progress,
         )  # fmt: skip
     _say(got)
+    if nothing := accounting.nothing_examined(got.case):
+        click.echo(visible(nothing))
     if not got.complete:
         raise EvidenceError(
             f"{plural(len(got.unreadable), 'blob')} of {got.listed:,} could not be read: the case is incomplete. "

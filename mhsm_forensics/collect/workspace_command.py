@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .. import accounting
 from ..errors import EvidenceError
 from ..text import plural, visible
 from ..typed import moment
@@ -115,6 +116,8 @@ def context(
 def _say(found: Collected) -> None:
     for line in said(found):
         click.echo(visible(line))
+    if nothing := accounting.nothing_examined(found.case):
+        click.echo(visible(nothing))
     if not found.complete:
         raise EvidenceError(
             f"{found.case.path}: not everything was collected. Hint: run the same command again; what is there is kept."

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..case import FATES, Case, Evidence, record_custody, sha256_of, utc_now
-from ..errors import CaseError
+from ..errors import CaseError, InputError
+from ..zones import zone_name
 from ._containers import walk
 from ._find import unreadable
 from ._judge import judge, passed_over, storable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ._containers import Member
     from ._judge import Source
 
+DATE_ORDERS: Final = ("day-first", "month-first")
 ARCHIVE: Final = "archive"  # `form` of evidence that is only what other evidence came in
 INCOMING: Final = ".incoming"  # below evidence/: what has no final name yet
 
@@ -44,6 +46,12 @@ class Words:
 
     dates: str | None = None  # day-first, month-first
     times_in: str | None = None  # a zone
+
+    def __post_init__(self) -> None:
+        """Refuse what is neither an order of dates nor a zone, before anything is read by it."""
+        if self.dates not in {None, *DATE_ORDERS}:
+            raise InputError(f"{self.dates!r}: no order of dates. Hint: day-first or month-first.")
+        zone_name(self.times_in)
 
     def __bool__(self) -> bool:
         return bool(self.dates or self.times_in)

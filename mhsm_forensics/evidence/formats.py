@@ -72,7 +72,9 @@ def refusal(head: bytes) -> Refusal | None:
             return Refusal(form, hint)
     if head.startswith(b"PK\x03\x04"):
         return _office(head)
-    if head[:2] not in {b"\xff\xfe", b"\xfe\xff"} and _UTF_16.match(head):
+    if head[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        head = head[: len(head) & ~1].decode("utf-16", "replace").encode()
+    if _UTF_16.match(head):
         return Refusal("UTF-16 without a byte order mark", "save it as UTF-8, or as UTF-16 with its mark")
     return _text(head.removeprefix(b"\xef\xbb\xbf"))
 

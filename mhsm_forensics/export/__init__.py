@@ -19,7 +19,7 @@ from ..case import damage, recorded, require_columns, sha256_of
 from ..errors import CaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ..case import Case
 
@@ -118,9 +118,14 @@ KINDS = tuple(_WAYS)
 
 def table_as_csv(frame: pd.DataFrame, file: TextIO) -> None:
     """Write a frame as CSV in which no cell is a formula; times are ISO 8601 in UTC, lists are JSON."""
+    rows_as_csv(frame.columns, frame.itertuples(index=False, name=None), file)
+
+
+def rows_as_csv(columns: Iterable[str], rows: Iterable[Iterable[Any]], file: TextIO) -> None:
+    """Write rows as CSV in the same way, one after the other as they come."""
     writer = csv.writer(file)
-    writer.writerow(frame.columns)
-    writer.writerows([_cell(value) for value in row] for row in frame.itertuples(index=False, name=None))
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in rows)
 
 
 def digest_of(frame: pd.DataFrame) -> str:

@@ -115,9 +115,7 @@ def add(
 def _refuse_nothing(wanted: Wish, found: Found) -> None:
     """Raise where nothing that was handed over is evidence, with what is to be said of it."""
     if not found.sources:
-        problem = EvidenceError.nothing_to_add(wanted.paths, found.passed_over)
-        problem.passed_over = found.passed_over
-        raise problem
+        raise EvidenceError.nothing_to_add(wanted.paths, found.passed_over)
 
 
 def rebuild(

@@ -7,8 +7,7 @@ line of the file is exactly one record, one record of another log that gives con
 from ._answers import Survey, survey
 from ._batch import Batch, Place, Reject
 from ._context import Context, Kind
-from ._order import ORDERS
 from ._records import records
 from ._shapes import Record
 
-__all__ = ["ORDERS", "Batch", "Context", "Kind", "Place", "Record", "Reject", "Survey", "records", "survey"]
+__all__ = ["Batch", "Context", "Kind", "Place", "Record", "Reject", "Survey", "records", "survey"]

@@ -124,10 +124,12 @@ def _told_apart(inner: Inner) -> Any:
 
 def _in_text(text: bytes, path: str, depth: int) -> list[Inner]:
     """Records in a text that holds JSON, or base64 of it, or JSON behind what a relay wrote before it."""
-    if depth > _DEEPEST or not SIGN.search(text):
+    if depth > _DEEPEST:
         return []
     if encoded := _BASE64.fullmatch(text.decode("utf-8", "replace").strip()):
         return _in_text(_decoded_base64(encoded[0]), path, depth + 1)
+    if not SIGN.search(text):
+        return []
     start = min((at for at in (text.find(b'{"'), text.find(b"[{"), text.find(b"{")) if at >= 0), default=-1)
     return _back_to_back(text, start, path, depth) if start >= 0 else []
 

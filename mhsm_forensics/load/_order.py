@@ -7,13 +7,10 @@ United States write it so, and they put the month first.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-DateOrder = Literal["day-first", "month-first"]
-ORDERS: Final[tuple[DateOrder, ...]] = ("day-first", "month-first")
 
 _DATE = re.compile(r"\s*(\d{1,2})[/-](\d{1,2})[/-]\d{4}\b")
 _TWO_NUMBERS = re.compile(r"\s*\d{1,2}[/-]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..evidence import TornStreamError
@@ -14,7 +15,7 @@ from ._stored import AVRO, PARQUET, stored_batches
 from ._window import KEPT, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 
 def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[Batch]:
@@ -37,7 +38,7 @@ def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[B
     ----------
     https://learn.microsoft.com/azure/azure-monitor/platform/resource-logs (JSON Lines since November 2018)
     """
-    if iter(content) is content:
+    if isinstance(content, Iterator):
         content = list(content)
     order: str | None = None
     is_known = False
@@ -102,4 +103,4 @@ class _Stream:
                 self.read += len(block)
                 yield block
         except TornStreamError as problem:
-            self.torn = str(problem)
+            self.torn = problem.reason

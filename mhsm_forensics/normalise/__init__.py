@@ -26,14 +26,13 @@ from ._nested import object_in
 from ._places import event_id, event_ids, rejects_table, source_file
 from ._requests import Asked, Request, object_of, outcome_of, request_of, whole
 from ._resources import MANAGED_HSM, Resource, origin_of, resource_of
-from ._times import Clock, ticks_of, zone_of
+from ._times import Clock, ticks_of
 
 if TYPE_CHECKING:
     from ..case import Evidence
 
 __all__ = [
     "Normalised", "Normaliser", "address_of", "caller_of", "event_id", "object_of", "outcome_of", "resource_of", "whole",
-    "zone_of",
 ]  # fmt: skip
 
 _REMEMBERED = 1 << 16

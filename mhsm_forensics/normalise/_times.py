@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import InputError
+from ..zones import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +36,6 @@ _NUMBER = re.compile(r"(\d{9,19})(?:\.(\d{1,9}))?")
 _TICKS_OF: Final = {9: 10_000_000, 10: 10_000_000, 12: 10_000, 13: 10_000, 15: 10, 16: 10}
 # What the vector path reads; whatever else is read one by one.
 _PLAIN = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$"
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d\d)?", re.IGNORECASE)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
@@ -59,25 +57,6 @@ class Clock:
         """Return the clock of evidence that was acquired at a time: nothing in it is more than a year younger."""
         latest = (datetime.fromisoformat(acquired) + _YEAR - _EPOCH) // _SECOND * 10_000_000 if acquired else _LATEST
         return cls(dates, zone_of(times_in) if times_in else None, latest)
-
-
-def zone_of(name: str) -> tzinfo:
-    """Return the zone of a name (Europe/Amsterdam, UTC) or of an offset (+01:00).
-
-    Raises
-    ------
-    InputError
-        It is neither.
-    """
-    if offset := _OFFSET.fullmatch(name.strip()):
-        sign = -1 if offset[1] == "-" else 1
-        return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
-    try:
-        return ZoneInfo(name.strip())
-    except (ValueError, OSError, KeyError):
-        raise InputError(
-            f"{name!r}: no such time zone. Hint: write Europe/Amsterdam, America/New_York, UTC or +01:00."
-        ) from None
 
 
 def ticks_of(texts: Sequence[str], utc: Sequence[bool], clock: Clock = Clock()) -> tuple[np.ndarray, dict[int, str]]:

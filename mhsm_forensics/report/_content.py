@@ -78,7 +78,7 @@ def report(case: Case, *, title: str | None, generated: datetime, verified: Veri
             record(found, writer),
             _evidence(found, writer, verified),
             _made(found, writer, stamp),
-            Section("time", "Time", (Words(time_statement(writer.zone)),)),
+            Section("time", "Time", (Words(time_statement(found, writer.zone)),)),
             Section("limits", "Limitations", (Words(limitations(found), listed=True),)),
             Section("signoff", "Sign-off", (_signatures(),), _SIGNATURE),
         ),
@@ -126,8 +126,10 @@ def _scorecard(found: Answers, writer: Writer) -> Section:
         table=tables.coverage(found, writer),
     )
     blocks = (
+        *((Words((found.examined,)),) if found.examined else ()),
         tables.fates(found, writer),
         tables.rejects(found, writer),
+        *tables.passed_over(found, writer),
         *_routes(found, writer),
         figure,
         tables.gaps(found, writer),
@@ -182,8 +184,10 @@ def _orientation(found: Answers, writer: Writer) -> Section:
 
 def _findings(found: Answers, writer: Writer) -> Section:
     if found.alarms.empty:
-        return Section("findings", "Findings", (Words(("No rule raised an alarm.",)),), _CONFIDENCE)
-    blocks: tuple[Block, ...] = (index(found.alarms, writer), *cards(found.alarms, found.rows, writer))
+        text = found.examined or "No rule raised an alarm."
+        return Section("findings", "Findings", (Words((text,)),), _CONFIDENCE)
+    said = (Words((found.examined,)),) if found.examined else ()
+    blocks: tuple[Block, ...] = (*said, index(found.alarms, writer), *cards(found.alarms, found.rows, writer))
     return Section("findings", "Findings", blocks, _CONFIDENCE)
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from .. import analyse, detect, engine, known, schema
+from .. import accounting, analyse, detect, engine, known, schema
 from .. import views as saved_views
+from ..text import sentence, visible
 
 if TYPE_CHECKING:
-    from ..case import Case
+    from ..case import Case, PassedOver
 
 ROUTINE: Final = "routine-"  # how the ids of rules begin that recognise a routine
 GRAVE: Final = ("critical", "high")
@@ -40,6 +41,9 @@ class Answers:
     """
 
     case: Case
+    nothing_examined: str | None
+    rejects: pd.DataFrame
+    passed_over: tuple[PassedOver, ...]
     alarms: pd.DataFrame
     routine: pd.DataFrame
     looked_for: pd.DataFrame
@@ -70,6 +74,11 @@ class Answers:
         """The critical and high alarms; all of them if there is none."""
         return _grave(self.alarms)
 
+    @property
+    def examined(self) -> str:
+        """Sentence that says why nothing was examined; "" where something was."""
+        return sentence(visible(self.nothing_examined))
+
     def incident(self) -> pd.DataFrame:
         """Control acts that belong to an alarm."""
         ids = {event_id for ids in self.alarms["event_ids"] for event_id in ids}
@@ -91,6 +100,9 @@ def gather(case: Case) -> Answers:
     alarms, gaps, labels = findings[~routine], analyse.gaps(events), known.labels(case)
     return Answers(
         case=case,
+        nothing_examined=accounting.nothing_examined(case),
+        rejects=accounting.rejects_by_reason(case),
+        passed_over=accounting.passed_over(case),
         alarms=alarms,
         routine=findings[routine],
         looked_for=detect.looked_for(events, findings),

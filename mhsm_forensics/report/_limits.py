@@ -6,7 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from .. import known
+from .. import accounting, known
 from ..text import plural, visible
 from ._document import iso
 
@@ -19,6 +19,8 @@ _PACKAGES = ("pandas", "pyarrow", "duckdb", "plotly", "jinja2")
 def limitations(found: Answers) -> tuple[str, ...]:
     """Sentences that bound what the findings prove."""
     return (
+        *((found.examined,) if found.examined else ()),
+        *_not_read(found),
         *(f"A collection of this evidence is incomplete: {visible(text)}." for text in found.case.unfinished),
         "Azure Monitor resource logs are not guaranteed lossless. That an event is absent from the evidence "
         "does not prove that it did not happen.",
@@ -40,7 +42,7 @@ def limitations(found: Answers) -> tuple[str, ...]:
     )
 
 
-def time_statement(zone: str | None) -> tuple[str, ...]:
+def time_statement(found: Answers, zone: str | None) -> tuple[str, ...]:
     """Sentences on the clock."""
     second = f"Times in {zone} stand beside them with their offset." if zone else "No second zone is shown."
     return (
@@ -48,7 +50,9 @@ def time_statement(zone: str | None) -> tuple[str, ...]:
         "A time is the one that the service wrote into the record; the source clock is that of the Azure "
         "service. No clock correction was made. Summaries show whole seconds, cut; rows of single events "
         "show the precision that was kept, a millionth of a second at most.",
-        "A record whose time names no zone was refused, never guessed (see the rejects).",
+        "A record whose time names no zone was refused, never guessed (see the rejects), unless a person said in which zone "
+        "it was written.",
+        *_as_said(found),
         "The service delivers logs up to 10 minutes late and files them by the hour of receipt, so the hour "
         "in the path of a file is not the hour of its events. With several regions, changes reach the other "
         "region within 6 minutes.",
@@ -67,6 +71,26 @@ def method(tool: str, zone: str | None, generated: str) -> tuple[tuple[str, str]
         ("To check the evidence", "mhsm-forensics verify CASE"),
         ("To see the bytes of an event", "mhsm-forensics raw CASE EVENT_ID"),
     )
+
+
+_SAID = {
+    "dates": "dates that can be read two ways are {}",
+    "times_in": "times without a zone are in {}; they were converted to UTC by that",
+}
+
+
+def _as_said(found: Answers) -> tuple[str, ...]:
+    """What a person said of dates and times when the evidence was added: the evidence does not prove it."""
+    return tuple(
+        f"The responder said of {plural(files, 'evidence file')} that {_SAID[kind].format(visible(value))}. The evidence itself "
+        "does not say so."
+        for kind, value, files in accounting.responder_said(found.case)
+    )
+
+
+def _not_read(found: Answers) -> tuple[str, ...]:
+    unread = sum(one.kind != "left out" for one in found.passed_over)
+    return (f"Files that were handed over and could not be read: {unread:,} (see the scorecard).",) if unread else ()
 
 
 def _rights(found: Answers) -> tuple[str, ...]:

@@ -27,17 +27,20 @@ def synopsis(found: Gathered) -> str:
     """One sentence for the cover."""
     events = len(found.case.events)
     alarms = found.alarms
+    if found.examined and alarms.empty:
+        return found.examined
     if alarms.empty:
         return f"No rule raised an alarm over {plural(events, 'event')}. See the scorecard and the limits."
     counts = alarms["severity"].value_counts()
     parts = [f"{counts[s]} {s}" for s in ("critical", "high", "medium", "low", "info") if s in counts]
-    return f"{plural(len(alarms), 'finding')} ({', '.join(parts)}) over {plural(events, 'event')}."
+    counted = f"{plural(len(alarms), 'finding')} ({', '.join(parts)}) over {plural(events, 'event')}."
+    return f"{found.examined} {counted}".strip()
 
 
 def summary(found: Gathered, writer: Writer) -> Answers:
     """Answer what an executive asks first; every sentence names its findings."""
     if found.alarms.empty:
-        text = (
+        text = found.examined or (
             "No rule raised an alarm. This is a statement about the rules that were run and the evidence "
             "that was examined, not a proof that nothing happened."
         )
@@ -132,6 +135,8 @@ def _root(found: Gathered, writer: Writer, classes: set[str]) -> tuple[tuple[Sen
 
 
 def _absent(found: Gathered, usual: int) -> tuple[tuple[Sentence, ...], str]:
+    if found.examined:
+        return (Sentence(found.examined),), "Cannot tell"
     quiet = f" Recognised as routine: {plural(usual, 'run')}." if usual else ""
     beyond = " beyond the routine" if usual else ""
     blind = _blind_spots(found)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from ..case import FATES
+from ..reasons import reason_of
 from ._document import Col, Table, Writer, iso
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 ROWS: Final = 200  # rows of a table in the page; the case holds all of them
 _FILES: Final = 2000
+_SOME: Final = 20  # rows of a table that need not be hidden
 _FATES: Final = {
     "event": "Event: an entry of the audit log of a managed HSM",
     "duplicate": "Duplicate: equal to an earlier record in every byte, counted once",
@@ -44,9 +47,29 @@ def fates(found: Answers, writer: Writer) -> Table:
 
 
 def rejects(found: Answers, writer: Writer) -> Table:
-    """Rejects by reason."""
-    frame = found.case.rejects.groupby("reason").size().reset_index(name="lines")
-    return writer.table(frame, "Rejects by reason.", Col("reason", "Reason"), _LINES)
+    """Rejects by reason, what each means, and where the first stands."""
+    frame = found.rejects.assign(meaning=[reason_of(reason).meaning for reason in found.rejects["reason"]])
+    return writer.table(
+        frame,
+        "Rejects by reason.",
+        Col("reason", "Reason", "code"),
+        Col("meaning", "It means"),
+        _LINES,
+        Col("first_file", "The first is in"),
+        Col("first_line", "On line", "number"),
+        limit=ROWS,
+    )
+
+
+def passed_over(found: Answers, writer: Writer) -> tuple[Table, ...]:
+    """Files that were handed over and are no evidence, or could not be read to their end; nothing where there is none."""
+    if not found.passed_over:
+        return ()
+    frame = pd.DataFrame([asdict(one) for one in found.passed_over])
+    order = {"unreadable": 0, "refused": 1}
+    frame = frame.sort_values("kind", key=lambda kinds: kinds.map(order).fillna(2), kind="stable")
+    columns = (Col("name", "File"), Col("kind", "Kind"), Col("reason", "Why"))
+    return (writer.table(frame, "Handed over and not read.", *columns, limit=ROWS, folded=len(frame) > _SOME),)
 
 
 def coverage(found: Answers, writer: Writer) -> Table:
@@ -295,7 +318,12 @@ def was_found(found: Answers, writer: Writer) -> Table:
 
 
 def evidence(found: Answers, writer: Writer) -> Table:
-    """Every evidence file with its SHA-256."""
+    """Every evidence file with its SHA-256; its form, what of it could not be read and what was said of its dates, if any."""
+    more = {
+        "form": "Form", "unreadable": "Not read", "dates": "Dates, as the responder said",
+        "times_in": "Zone, as the responder said",
+    }  # fmt: skip
+    filled = [Col(name, heading) for name, heading in more.items() if found.case.evidence[name].notna().any()]
     return writer.table(
         found.case.evidence,
         "Evidence files.",
@@ -303,6 +331,7 @@ def evidence(found: Answers, writer: Writer) -> Table:
         Col("path", "File and SHA-256", "whole", below="sha256"),
         Col("size", "Bytes", "number"),
         *(Col(fate, fate.replace("_", " ").capitalize(), "number") for fate in FATES),
+        *filled,
         Col("acquired", "Acquired", "second"),
         limit=_FILES,
         folded=True,

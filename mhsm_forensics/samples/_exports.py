@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ._records import Record
 
-TORN = {"unreadable: gzip: the file ends before its stream does": 1}
+TORN = {"unreadable: ends before its stream does": 1}
 WORKSPACE = guid("contoso", "workspace")
 
 

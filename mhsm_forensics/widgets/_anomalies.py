@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import traitlets
 
-from .. import analyse, export, known
+from .. import accounting, analyse, export, known
 from ..case import microseconds
 from ..errors import ForensicsError, InputError
-from ..text import plural, visible
+from ..text import plural, sentence, visible
 from . import _panel as panel
 from . import _words as words
 from ._grid import EventGrid
@@ -191,6 +191,8 @@ class AnomaliesPanel(panel.Panel):
         return f"{KINDS.get(row['kind'], row['kind'])}: {told}; by chance {_score(row['score'])} in a hundred such logs"
 
     def _status(self, series: pd.DataFrame) -> str:
+        if nothing := accounting.nothing_examined(self._case):
+            return visible(sentence(nothing))
         by = list(BY[self.charts.by])
         looked = len(series[by].drop_duplicates())
         cut = f"; the {_LISTED} oddest are listed" if len(self.found) > _LISTED else ""

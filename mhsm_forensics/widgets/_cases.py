@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import available_timezones
 
 import ipywidgets
 import traitlets
 
-from .. import ingest
+from .. import accounting, ingest
 from ..case import Case, create_case, open_case
 from ..errors import ForensicsError, InputError
-from ..text import plural, visible
+from ..text import plural, sentence, visible
+from ..zones import zone_name
 from . import _panel as panel
 from . import _words as words
 
@@ -56,11 +57,17 @@ class CasePicker(panel.Panel):
         self.make_button = panel.button("Make case", self.make, "Make a new, empty case")
         self.path = _text("Log files", "a file or folder on this machine; .gz and .zip as well")
         self.add_button = panel.button("Add files", self.add, "Copy, hash and read them into the case")
+        self.dates = ipywidgets.Dropdown(
+            description="Dates", options=[("as the file shows", ""), ("day first", "day-first"), ("month first", "month-first")],
+            style=_LABEL, layout={"width": "22em"}, tooltip="What you know of dates such as 05/11/2026",
+        )  # fmt: skip
+        self.times_in = _text("Times without a zone", "their zone: Europe/Berlin, +01:00; empty: refuse them")
         self.status, self.code = ipywidgets.HTML(), ipywidgets.HTML()
         rows = [
             panel.row(self.choice),
             panel.row(self.name, self.zone, self.make_button),
             panel.row(self.path, self.add_button),
+            panel.row(self.dates, self.times_in),
         ]
         self.box = panel.column(*rows, self.status, self.code)
         self.choice.observe(lambda change: self._choose(change["new"]), "value")
@@ -96,10 +103,10 @@ class CasePicker(panel.Panel):
             raise InputError(
                 f"{visible(name)!r}: no name of a folder. Hint: letters, digits and dashes, such as contoso-2026."
             )
-        zone = self.zone.value.strip()
-        if zone and zone not in available_timezones():
-            raise InputError(f"{visible(zone)!r}: no time zone. Hint: an IANA name, such as Europe/Amsterdam.")
-        made = create_case(self._folder / name, display_zone=str(ZoneInfo(zone)) if zone else None)
+        second = self.zone.value.strip()
+        if second and second not in available_timezones():
+            raise InputError(f"{visible(second)!r}: no time zone. Hint: an IANA name, such as Europe/Amsterdam.")
+        made = create_case(self._folder / name, display_zone=second or None)
         self._list(made.path)
         self.name.value = ""
         return f"{visible(name)} is made. Add log files, or collect them from Azure."
@@ -109,10 +116,15 @@ class CasePicker(panel.Panel):
             raise InputError("No files. Hint: type the path of a file or folder with audit logs.")
         case = self.case
         self._say("Reading …")
-        added = ingest.add(case, [Path(self.path.value.strip()).expanduser()])
-        self.code.value = panel.code(f"mf.add(case, [{self.path.value.strip()!r}])")
+        path, dates, times_in = (
+            self.path.value.strip(),
+            self.dates.value or None,
+            zone_name(self.times_in.value.strip() or None),
+        )
+        added = ingest.add(case, [Path(path).expanduser()], dates=dates, times_in=times_in)
+        self.code.value = panel.code(panel.call("mf.add", "case", f"[{path!r}]", dates=dates, times_in=times_in))
         self.path.value = ""
-        return f"{plural(len(added.new), 'new file')}; {self._described(added.case)}"
+        return "\n".join([*accounting.lines_of(added), self._described(added.case)])
 
     def _list(self, wanted: Path | None) -> None:
         """List the cases there are, the newest first; the sample incident is always one."""
@@ -134,11 +146,12 @@ class CasePicker(panel.Panel):
 
     def _described(self, case: Case) -> str:
         files = plural(len(case.evidence), "evidence file")
-        zone = f", second zone {case.display_zone}" if case.display_zone else ""
-        return f"{visible(case.name)}: {len(case.events):,} events of {files}{zone}."
+        second = f", second zone {case.display_zone}" if case.display_zone else ""
+        nothing = accounting.nothing_examined(case) if len(case.evidence) else None
+        return f"{visible(case.name)}: {len(case.events):,} events of {files}{second}. {visible(sentence(nothing))}".strip()
 
     def _say(self, text: str) -> None:
-        self.status.value = words.paragraph(text)
+        self.status.value = "".join(map(words.paragraph, text.split("\n")))
 
     def _static(self) -> str:
         rows = [(name, "chosen" if path == self.chosen else "") for name, path in self.choice.options]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from .. import export, known
+from .. import accounting, export, known
 from ..errors import ForensicsError, InputError
 from ..text import plural
 from . import _panel as panel
@@ -130,7 +130,9 @@ class FindingCard(panel.Panel):
 
     def __repr__(self) -> str:
         count = plural(len(self._findings), "finding")
-        return f"{self.finding_id} of {count}: {panel.said(self._row['title'])}." if self.finding_id else "No findings."
+        if not self.finding_id:
+            return accounting.nothing_examined(self._case) or "No findings."
+        return f"{self.finding_id} of {count}: {panel.said(self._row['title'])}."
 
     @property
     def _shown(self) -> pd.DataFrame:
@@ -180,8 +182,9 @@ class FindingCard(panel.Panel):
 
     def _card(self) -> str:
         if not self.finding_id:
+            nothing = accounting.nothing_examined(self._case)
             return words.paragraph(
-                "No rule found anything. mf.detect.looked_for(events, findings) says what was looked for."
+                nothing or "No rule found anything. mf.detect.looked_for(events, findings) says what was looked for."
             )
         row = self._row
         severity = str(row["severity"])

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import ipywidgets
 import traitlets
 
-from .. import engine, known
+from .. import accounting, engine, known
 from ..case import Scope, utc_text
 from ..errors import ForensicsError
-from ..text import visible
+from ..text import sentence, visible
 from ..typed import moment
 from . import _panel as panel
 from . import _words as words
@@ -143,6 +143,8 @@ class ScopeBar(panel.Panel):
 
     def _in_words(self) -> str:
         looked = len(self._case.events.of(self.scope))
+        if nothing := accounting.nothing_examined(self._case, self.scope):
+            return visible(sentence(nothing))
         return f"Looking at {visible(self.scope.in_words())}: {looked:,} of {self._all:,} events."
 
     def _say(self, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from .. import analyse, detect, known
+from .. import accounting, analyse, detect, known
 from ..text import plural
 from . import _panel as panel
 from . import _words as words
@@ -65,7 +65,8 @@ class StoryPanel(panel.Panel):
         acts = int((self.told["kind"] != "silence").sum())
         silences = plural(len(self.told) - acts, "silence")
         scope = self._case.scope.in_words()
-        self.said.value = words.paragraph(f"{plural(acts, 'line')} of acts and {silences}; {scope}.")
+        nothing = accounting.nothing_examined(self._case, self._case.scope)
+        self.said.value = words.paragraph(nothing or f"{plural(acts, 'line')} of acts and {silences}; {scope}.")
         self.code.value = panel.code(
             "mf.analyse.story(case.scoped, mf.detect.run(case.events), labels=mf.known.labels(case))"
         )

@@ -11,17 +11,25 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from . import case as cases
-from .errors import ForensicsError, InputError
-from .typed import moment, progress_of
+from .. import case as cases
+from ..errors import ForensicsError
+from ..typed import moment, progress_of
+from ..zones import zone_name
+from . import _adding
+from ._outdoors import Outdoors
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from .ingest import Added
-    from .overview import Overview
+    from ..overview import Overview
 
 CASE = click.argument("case", type=click.Path(path_type=Path))
+DATES = click.option(
+    "--dates", type=click.Choice(["day-first", "month-first"]), help="What you know of dates like 05/11/2026."
+)
+TIMES_IN = click.option(
+    "--times-in", metavar="ZONE", help="The zone of times that name none: Europe/Berlin, UTC or +01:00."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -56,7 +64,7 @@ def main() -> NoReturn:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    from .text import visible
+    from ..text import visible
 
     click.echo(f"mhsm-forensics: {visible(message)}", err=True)
     sys.exit(code)
@@ -66,8 +74,8 @@ def _fail(message: str, code: int) -> NoReturn:
 @click.argument("case", type=click.Path(path_type=Path), default=Path("cases/demo"))
 def demo(case: Path) -> None:
     """Do the whole job on the sample incident: a case, its findings, the HTML report."""
-    from . import ingest, report
-    from .terminal import show_overview
+    from .. import ingest, report
+    from ..terminal import show_overview
 
     with progress_of("Reading the sample incident"):
         made = ingest.sample_case(case)
@@ -83,19 +91,28 @@ def demo(case: Path) -> None:
     "--in-place", is_flag=True, help="Reference the evidence where it is instead of copying it; it is hashed."
 )
 @click.option("--name", help="Name of a new case.  [default: the folder's]")
-@click.option("--zone", metavar="ZONE", help="Second time zone of a new case, beside UTC (Europe/Amsterdam).")
-def add(case: Path, paths: tuple[Path, ...], *, in_place: bool, name: str | None, zone: str | None) -> None:
+@click.option(
+    "--zone", "display_zone", metavar="ZONE", help="Second time zone of a new case, beside UTC (Europe/Amsterdam)."
+)
+@DATES
+@TIMES_IN
+def add(
+    case: Path, paths: tuple[Path, ...], name: str | None, display_zone: str | None, dates: str | None,
+    times_in: str | None, *, in_place: bool,
+) -> None:  # fmt: skip
     """Take files and folders into CASE, which is made if it is not there.
 
     PATHs are folders, PT1H.json files, .gz, .zip, and rows exported from Log Analytics as CSV or JSON.
     """
-    from . import evidence, ingest
+    from .. import ingest
 
-    evidence.find(paths)  # a wrong path must not leave an empty case behind
-    opened = _opened_or_new(case, name, zone)
-    with progress_of("Reading evidence") as progress:
-        added = ingest.add(opened, paths, in_place=in_place, progress=progress)
-    _say_added(added)
+    times_in = zone_name(times_in)
+    _adding.check_order(case, paths)
+    _adding.require_evidence(paths)
+    opened = _adding.opened_or_new(case, name, display_zone)
+    with _adding.telling_what_was_refused(), progress_of("Reading evidence") as progress:
+        added = ingest.add(opened, paths, in_place=in_place, dates=dates, times_in=times_in, progress=progress)
+    _adding.say(added, opened, dates, times_in)
 
 
 @cli.command("what-happened")
@@ -114,22 +131,23 @@ def what_happened(
         return
     answer = _overview(cases.open_case(case), moment(start), moment(end), hsms)
     if as_json:
-        from .overview import as_json as plain
+        from ..overview import as_json as plain
 
         _print_json(plain(answer))
     else:
-        from .terminal import show_overview
+        from ..terminal import show_overview
 
         show_overview(answer)
 
 
 def _run_notebook(case: Path, *, asked_for_more: bool) -> None:
-    from . import workbook
+    from .. import workbook
 
     if asked_for_more:
         raise click.UsageError("--notebook goes alone: the notebook reads the scope that is kept in the case")
     opened = cases.open_case(case)
     click.echo(f"Running the notebook over {opened.scope.in_words()} …", err=True)
+    _say_nothing_examined(opened, opened.scope)
     click.echo(workbook.run(opened).resolve())
 
 
@@ -138,16 +156,35 @@ def _run_notebook(case: Path, *, asked_for_more: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
 def findings(case: Path, form: str) -> None:
     """List what is found, the gravest first."""
-    from . import detect, export
-    from .terminal import show_findings
+    from .. import accounting, detect, export
+    from ..terminal import show_findings
 
-    found = detect.run(cases.open_case(case).events)
+    opened = cases.open_case(case)
+    found = detect.run(opened.events)
+    if form == "table":
+        show_findings(found, nothing_examined=accounting.nothing_examined(opened))
+        return
+    _say_nothing_examined(opened)
     if form == "json":
         _print_json(export.rows_of(found))
-    elif form == "csv":
-        export.table_as_csv(found, sys.stdout)
     else:
-        show_findings(found)
+        export.table_as_csv(found, sys.stdout)
+
+
+@cli.command()
+@CASE
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
+def rejects(case: Path, form: str) -> None:
+    """List what is no event, with place and reason: rejects, out of scope, left out, refused, unreadable."""
+    from . import _rejects
+
+    opened = cases.open_case(case)
+    if form == "table":
+        from ..terminal import show_rejects
+
+        show_rejects(opened)
+    else:
+        {"json": _rejects.write_json, "csv": _rejects.write_csv}[form](opened)
 
 
 @cli.command()
@@ -156,10 +193,11 @@ def findings(case: Path, form: str) -> None:
 @click.option("--title", help="Heading of the report.  [default: the case's name]")
 def report(case: Path, output: Path | None, title: str | None) -> None:
     """Write the report: one HTML file that needs nothing else."""
-    from . import report as reports
+    from .. import report as reports
 
     opened = cases.open_case(case)
     path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title, tell=_aside)
+    _say_nothing_examined(opened)
     click.echo(path.resolve())
 
 
@@ -194,13 +232,17 @@ def verify(case: Path, *, head: str | None, no_log: bool) -> None:
 
 @cli.command()
 @CASE
-def rebuild(case: Path) -> None:
+@DATES
+@TIMES_IN
+def rebuild(case: Path, dates: str | None, times_in: str | None) -> None:
     """Derive the events of CASE again from its evidence."""
-    from . import ingest
+    from .. import ingest
 
+    times_in = zone_name(times_in)
     opened = cases.open_case(case)
     with progress_of("Reading evidence") as progress:
-        rebuilt = ingest.rebuild(opened, progress=progress)
+        rebuilt = ingest.rebuild(opened, dates=dates, times_in=times_in, progress=progress)
+    _say_nothing_examined(rebuilt)
     click.echo(f"{int(rebuilt.accounting['event'].iloc[0]):,} events derived again.")
 
 
@@ -212,7 +254,7 @@ def rebuild(case: Path) -> None:
 )  # fmt: skip
 def enrich(case: Path, databases: tuple[Path, ...]) -> None:
     """Keep in CASE where its addresses are, by databases that you have; nothing is asked of any network."""
-    from .enrich import geoip
+    from ..enrich import geoip
 
     kept = geoip.keep_places(cases.open_case(case), databases)
     for database in kept.databases:
@@ -227,7 +269,7 @@ def enrich(case: Path, databases: tuple[Path, ...]) -> None:
 @click.argument("event_id")
 def raw(case: Path, event_id: str) -> None:
     """Print a record's bytes, verbatim, from the evidence."""
-    from . import ingest
+    from .. import ingest
 
     for block in ingest.raw(cases.open_case(case), event_id):
         sys.stdout.buffer.write(block)
@@ -242,16 +284,19 @@ def raw(case: Path, event_id: str) -> None:
 )
 def export(case: Path, form: str, output: Path) -> None:
     """Write the events, or what was found, for other tools."""
-    from . import export as exports
+    from .. import export as exports
 
-    click.echo(exports.write(cases.open_case(case), form, output, tell=_aside).resolve())
+    opened = cases.open_case(case)
+    written = exports.write(opened, form, output, tell=_aside)
+    _say_nothing_examined(opened)
+    click.echo(written.resolve())
 
 
 @cli.command()
 @click.argument("case", type=click.Path(path_type=Path), required=False)
 def lab(case: Path | None) -> None:
     """Open JupyterLab at the notebooks."""
-    from . import workbook
+    from .. import workbook
 
     notebooks = workbook.notebooks() or Path.cwd()
     if case is not None:
@@ -259,55 +304,28 @@ def lab(case: Path | None) -> None:
     sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks)]))
 
 
-class _Outdoors(click.Group):
-    """Commands that reach a network, imported only when one of them is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands."""
-        return ["context", "storage", "workspace"]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        if cmd_name == "storage":
-            from .collect.commands import storage
-
-            return storage
-        if cmd_name in {"context", "workspace"}:
-            from .collect import workspace_command
-
-            return {"context": workspace_command.context, "workspace": workspace_command.workspace}[cmd_name]
-        return None
-
-
-@cli.group(cls=_Outdoors)
+@cli.group(cls=Outdoors)
 def collect() -> None:
     """Fetch evidence from Azure into a case: a storage container, or a Log Analytics workspace."""
 
 
-def _opened_or_new(folder: Path, name: str | None, zone: str | None) -> cases.Case:
-    if (folder / "case.json").exists():
-        return cases.open_case(folder)
-    return cases.create_case(folder, name=name, display_zone=_zone(zone))
+def _say_nothing_examined(case: cases.Case, scope: cases.Scope | None = None) -> None:
+    """Say on the side of a machine's output, or of a file, that nothing stands behind it."""
+    from .. import accounting
+
+    if nothing := accounting.nothing_examined(case, scope):
+        click.echo(_plain(nothing), err=True)
 
 
 def _overview(
     case: cases.Case, start: datetime | None = None, end: datetime | None = None, hsms: tuple[str, ...] = ()
 ) -> Overview:
-    from .overview import overview
+    from ..overview import overview
 
     answer = overview(case, start=start, end=end, hsms=hsms)
     if start or end:  # what was understood, so that a slip of the zone shows
         click.echo(f"from {_utc(start)} up to {_utc(end)}", err=True)
     return answer
-
-
-def _zone(name: str | None) -> str | None:
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(name).key if name else None
-    except (ValueError, OSError, KeyError):
-        raise InputError(f"{name!r}: no such time zone. Hint: write Europe/Amsterdam or America/New_York.") from None
 
 
 def _utc(moment: datetime | None) -> str:
@@ -319,34 +337,10 @@ def _aside(text: str) -> None:
 
 
 def _plain(text: str) -> str:
-    from .text import visible
+    from ..text import visible
 
     return visible(text)
 
 
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=True, indent=2))
-
-
-def _say_added(added: Added) -> None:
-    from . import schema
-    from .text import plural
-
-    files = len([entry for entry in added.new if entry.member is None])
-    if added.resumed:
-        click.echo(f"Finished an earlier run that was interrupted: {_plain(', '.join(added.resumed))}")
-    if added.new:
-        fates = ", ".join(f"{count:,} {fate}" for fate, count in added.fates.items())
-        click.echo(f"{plural(files, 'new file')}: {sum(added.fates.values()):,} lines = {fates}")
-    if added.known:
-        every = "" if added.new else "; nothing was changed"
-        click.echo(f"{plural(len(added.known), 'file')} already in the case, byte for byte{every}")
-    for other in added.passed_over:
-        hint = f". Hint: {other.hint}" if other.hint else ""
-        said = "left out" if other.kind == "left out" else "not read"
-        click.echo(f"{said}: {_plain(other.name)}, {_plain(other.reason)}{hint}")
-    for entry in added.new:
-        if schema.CONTEXT.keys() & set((entry.route or "").split(", ")):
-            click.echo(f"{_plain(entry.path)}: another log, for context ({entry.route})")
-        if entry.note:
-            click.echo(f"{_plain(entry.path)}: {_plain(entry.note)}")
