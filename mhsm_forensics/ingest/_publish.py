@@ -36,7 +36,9 @@ def publish(case: Case, parts: Parts) -> Case:
     evidence = tuple(done.get(entry.evidence_id, entry) for entry in before.evidence)
     manifest = replace(before, evidence=evidence, parts=(*before.parts, *names), copies=(*before.copies, *copies))
     seal(case.path, manifest, tables)
-    record_custody(case.path, "loaded", {"files": len(done), "lines": sum_fates(done.values()), "parts": list(names)})
+    forms = {entry.evidence_id: entry.form for entry in done.values() if entry.form}
+    detail = {"files": len(done), "lines": sum_fates(done.values()), "parts": list(names)}
+    record_custody(case.path, "loaded", detail | ({"forms": forms} if forms else {}))
     return open_case(case.path)
 
 

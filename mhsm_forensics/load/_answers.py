@@ -96,7 +96,7 @@ class Rows:
             inner = unwrap_row(dict(zip(self._names, map(_as_text, cells), strict=True)))
             for nth, one in enumerate(inner, 1):
                 batch.add(one.item, one.data, place._replace(nth=nth))
-                batch.forms.add(one.path)
+                batch.taken_out_of(one.path)
             if inner:
                 return
         batch.add(item, data, place)

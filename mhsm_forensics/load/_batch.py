@@ -100,6 +100,11 @@ class Batch:
         self.lengths += map(len, data)
         self.nth += [1] * len(records)
 
+    def taken_out_of(self, path: str) -> None:
+        """Note the fields that lead to a record inside something else."""
+        if path:
+            self.forms.add(f"records inside {path}")
+
     def absorb(self, other: Batch, place: Place, nth: int) -> int:
         """Account for what another batch holds at one place, numbered from *nth* on; returns the next number."""
         rows = zip(other.records, other.routes, other.utc, other.data, strict=True)

@@ -147,7 +147,7 @@ class _Reader:
         inner = unwrap_row(row) if is_open else []
         for nth, one in enumerate(inner, 1):
             batch.add(one.item, one.data, place._replace(nth=nth))
-            batch.forms.add(one.path)
+            batch.taken_out_of(one.path)
         if not inner:
             batch.add(item, data, place)
 

@@ -178,8 +178,7 @@ class Scanner:
             last = (one.start, one.end)
             place = Place(line(at + one.start), offset + at + one.start, one.end - one.start, nth)
             batch.add(one.item, one.data, place)
-            if one.path:
-                batch.forms.add(one.path)
+            batch.taken_out_of(one.path)
 
     def _array(self, batch: Batch, at: int, level: _Level | None) -> int:
         if level is not None and level.rows is not None:

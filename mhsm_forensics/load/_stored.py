@@ -112,7 +112,7 @@ def _row(row: dict[str, Any]) -> Batch:
     if not is_certain(item) and SIGN.search(data) and (inner := unwrap_row({k: _text(v) for k, v in row.items()})):
         for one in inner:
             batch.add(one.item, one.data, place)
-            batch.forms.add(one.path)
+            batch.taken_out_of(one.path)
     else:
         batch.add(item, data, place)
     return batch
