@@ -246,3 +246,14 @@ def test_whatever_the_columns_and_the_cells_the_plan_changes_nothing(seed, the_l
         data = data[:at] + b"\xff\n" + data[at:]
 
     assert everything(data) == everything(data, 200) == the_long_way(data)
+
+
+@pytest.mark.parametrize(
+    "nest", [b"[" * 9_000, b'{"a":' * 3_000, b'[{"a":' * 3_000, b'{\n"a":[{"time":' * 2_000, b"}]" * 9_000]
+)
+@pytest.mark.parametrize("before", [b"", line() + b"\n"])
+def test_what_is_nested_without_end_costs_the_records_after_it_nothing(nest, before):
+    found, rejects, _ = outcome(before + nest + b"\n" + line() + b"\n" + line() + b"\n", 5_000)
+
+    assert len(found) == 2 + bool(before)
+    assert len(rejects) <= 2

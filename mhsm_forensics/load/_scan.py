@@ -40,6 +40,11 @@ _HAS_ROWS = re.compile(rb'"rows"\s*:\s*\[\s*\[', re.IGNORECASE)
 _HAS_COLUMNS = re.compile(rb'"columns"\s*:\s*\[\s*\{', re.IGNORECASE)
 _NEXT_ROW = re.compile(rb"\]\s*,\s*(?=\[)")
 
+_CLOSERS = re.compile(rb"[\]}\s,]++")
+_OPENERS = re.compile(rb"\[++")
+
+_DEEPEST = 64  # levels that are followed: nobody wraps a record so often
+_SKIPPED = 4096  # bytes of a nest too deep in which no record begins
 _OVERLAP = 128  # bytes of a start that may be cut by the end of what is held
 _HEAD = 64 << 10
 
@@ -96,9 +101,7 @@ class Scanner:
         first = self._window.data[at : at + 1]
         level = self._levels[-1] if self._levels else None
         if first in {b"]", b"}"}:
-            if level is not None and level.is_object == (first == b"}"):
-                self._levels.pop()
-            return at + 1
+            return self._closer(at, level, is_brace=first == b"}")
         if level is not None and level.is_object and first == b'"' and (end := self._member(batch, at)):
             return end
         if first == b"{":
@@ -106,6 +109,14 @@ class Scanner:
         if first == b"[":
             return self._array(batch, at, level)
         return self._scalar(batch, at)
+
+    def _closer(self, at: int, level: _Level | None, *, is_brace: bool) -> int:
+        """Leave the level that ends here; a closer of nothing is no part of a record, and neither are those behind it."""
+        if level is None:
+            return _CLOSERS.match(self._window.data, at).end()  # type: ignore[union-attr]
+        if level.is_object == is_brace:
+            self._levels.pop()
+        return at + 1
 
     # -- values ---------------------------------------------------------------------------------------------------------
 
@@ -186,6 +197,8 @@ class Scanner:
             if end.ending != "whole" or end.end - at > LONGEST:
                 return self._junk(batch, at, end)
             return level.rows.take(batch, self._window, at, end.end)
+        if len(self._levels) >= _DEEPEST:
+            return _OPENERS.match(self._window.data, at).end()  # type: ignore[union-attr]
         self._levels.append(_Level(is_object=False))
         return at + 1
 
@@ -308,8 +321,9 @@ class Scanner:
         limit = line_end.start() if line_end else len(data)
         if self._levels and self._levels[-1].rows:
             return self._next_row(position)
-        for start in _START.finditer(data, position, limit):
-            if self._begins_record(start.start(), key):
+        while start := _START.search(data, position, limit):
+            begins, position = self._begins_record(start.start(), limit, key)
+            if begins:
                 return start.start()
         return limit if line_end else 0
 
@@ -320,21 +334,29 @@ class Scanner:
                 return row.end()
         return 0
 
-    def _begins_record(self, at: int, key: bytes | None) -> bool:
-        """Whether a record, or what is around records, begins at a position: for sure, or as the broken one did."""
+    def _begins_record(self, at: int, limit: int, key: bytes | None) -> tuple[bool, int]:
+        """Whether a record, or what is around records, begins at a position, for sure or as the broken one did.
+
+        Returns as well where the next may begin.
+        """
         data = self._window.data
-        before = data[max(at - 256, 0) : at].rstrip()[-1:]
         first = _FIRST_KEY.match(data, at)
         is_alike = first is not None and first[1] == key
-        if before == b":" and not is_alike:
-            return False
+        is_value = data[max(at - 256, 0) : at].rstrip()[-1:] == b":"
+        begins_line = data[at - 1 : at] in {b"\n", b"\r"}
+        if is_value and not is_alike and not begins_line:
+            return False, at + 1
         end = self._extent(at)
+        if end.ending == "deep":
+            line_end = _LINE_END.search(self._window.data, at, at + _SKIPPED)
+            return False, line_end.end() if line_end else at + _SKIPPED
         data = self._window.data
-        if not SIGN.search(data, at, end.end):
-            return False
+        if not SIGN.search(data, at, min(end.end, limit) if self._lined else end.end):
+            return False, at + 1
         if end.ending == "whole":
-            return _is_record(data[at : end.end])
-        return is_alike or end.ending == "torn" or self._holds_records(at, end.end)
+            return _is_record(data[at : end.end]), at + 1
+        is_likely = is_alike or end.ending == "torn" or self._holds_records(at, end.end)
+        return is_likely and not is_value, at + 1
 
 
 def _is_record(data: bytes) -> bool:
