@@ -256,4 +256,4 @@ def test_what_is_nested_without_end_costs_the_records_after_it_nothing(nest, bef
     found, rejects, _ = outcome(before + nest + b"\n" + line() + b"\n" + line() + b"\n", 5_000)
 
     assert len(found) == 2 + bool(before)
-    assert len(rejects) <= 2
+    assert len(rejects) <= nest.count(b"\n") + 2  # a line that is broken, in a file of lines, costs itself
