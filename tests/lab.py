@@ -87,6 +87,11 @@ class Opened:
         self.page.locator(f'body[data-jp-theme-name="{theme}"]').wait_for(state="attached")
         self.page.wait_for_timeout(300)
 
+    def saved(self) -> nbformat.NotebookNode:
+        """The notebook with its outputs, saved now."""
+        self.page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        return nbformat.read(self.notebook, as_version=4)
+
     def shot(self, name: str) -> None:
         """Keep a picture of the page among the artifacts."""
         PICTURES.mkdir(exist_ok=True)

@@ -12,6 +12,7 @@ from accessible import barriers
 from browser import needs_chromium
 from building import copy_of
 from lab import opened
+from test_notebooks import SHOWN, kinds
 
 from mhsm_forensics import report
 from mhsm_forensics.case import open_case
@@ -54,6 +55,7 @@ def running(case, tmp_path, jupyterlab, chromium):
         with opened(jupyterlab, chromium, place, cells, environment=environment, theme=THEMES[theme]) as found:
             found.run_all()
             found.wait_for_cells()
+            assert SHOWN[path.stem] <= kinds(found.saved())
             yield found
             looked_at(found, theme)
 
@@ -162,6 +164,7 @@ def test_a_finding_is_read_and_tagged(case, running):
         page.get_by_role("button", name="Add to report").first.click()
         page.get_by_text("Added to the report.").wait_for()
         shot_of(found, page.get_by_role("button", name="Show its events"), "01-finding-light")
+        assert (case.path / "reports" / "report.html").is_file()
 
     assert open_case(case.path).notes.df("view")["text"].size == 1
 

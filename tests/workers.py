@@ -16,7 +16,6 @@ LONGEST: Final = (
     "test_report.py",
     "test_export_rules.py",
     "test_rules_around.py",
-    "test_notebooks.py",
     "test_case.py",
     "test_detect.py",
     "test_msticpy.py",
@@ -32,7 +31,7 @@ def rank(nodeid: str) -> int:
     return next((place for place, name in enumerate(LONGEST) if file.endswith(name)), len(LONGEST))
 
 
-class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+class ByFile(LoadScopeScheduling):
     """A worker runs a file's tests all, for they share what they need; those in JupyterLab share a server too.
 
     (The marks of `--dist loadgroup` do nothing with pytest 9.2: https://github.com/pytest-dev/pytest-xdist/issues/1386)
