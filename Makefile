@@ -17,8 +17,9 @@ setup: $(VENV)/installed
 demo: setup
 	$(BIN)/python -m mhsm_forensics demo $(CASE)
 
+# For two cores; the third worker works while another waits for a browser or a service.
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not long"
+	$(BIN)/python -m pytest -n 3 -m "not long"
 
 test-long: setup
 	$(BIN)/python -m pytest -n 2 -m long

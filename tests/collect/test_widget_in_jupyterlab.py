@@ -12,6 +12,7 @@ from collect.test_storage import assert_sound, hours, kept
 from lab import opened
 
 from mhsm_forensics.case import open_case
+from mhsm_forensics.collect._storage_run import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,7 @@ def shot(page: Page, name: str) -> None:
 
 def test_begun_stopped_and_resumed(notebook, container, case, azurite, proxy, tmp_path):
     page, made = notebook, hours(container, 80)
-    proxy.latency = 0.5
+    proxy.latency = 2.0  # ten seconds in all: a browser on a busy machine is slow to press Stop
     shot(page, "1-begin")
     fill(page, "Account", azurite.url.replace(str(azurite.port), str(proxy.port)))
     fill(page, "Container", container.container_name)
@@ -97,6 +98,8 @@ def test_begun_stopped_and_resumed(notebook, container, case, azurite, proxy, tm
     page.keyboard.press("Control+Enter")
     answer = page.locator(".jp-OutputArea-output").get_by_text("42", exact=True)  # ports may have these digits too
     answer.wait_for(timeout=8_000)  # the kernel is free meanwhile
+    while len(proxy.downloads()) <= WORKERS:  # so that the first ones have arrived
+        page.wait_for_timeout(50)
     page.get_by_role("button", name="Stop").click()
     says(page, "Stopped.").wait_for()
     shot(page, "3-stopped")
