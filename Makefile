@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CASE   ?= cases/demo
 
-.PHONY: setup demo test lint lab bench docs clean
+.PHONY: setup demo test test-long lint lab bench docs clean
 
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,8 +17,12 @@ setup: $(VENV)/installed
 demo: setup
 	$(BIN)/python -m mhsm_forensics demo $(CASE)
 
+# For two cores; the third worker works while another waits for a browser or a service.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 -m "not long"
+
+test-long: setup
+	$(BIN)/python -m pytest -n 2 -m long
 
 lint: setup
 	$(BIN)/ruff check .

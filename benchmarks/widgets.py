@@ -78,11 +78,18 @@ def case_of(events: int) -> Path:
 
 def measure(way: str, folder: Path) -> Measured:
     """One notebook, its page and its kernel."""
-    from lab import opened
+    from browser import launched
+    from lab import opened, served
 
     place = WORK / "widgets-notebook"
     shutil.rmtree(place, ignore_errors=True)
-    with opened(place, [OPEN.format(path=str(folder)), WAYS[way]]) as found:
+    (place / "own").mkdir(parents=True)
+    cells = [OPEN.format(path=str(folder)), WAYS[way]]
+    with (
+        served(place, place / "own") as lab,
+        launched() as chromium,
+        opened(lab, chromium, place / "look.ipynb", cells) as found,
+    ):
         page = found.page
         execute(found, 0)
         page.locator(".jp-CodeCell .jp-InputPrompt").first.get_by_text("[1]:").wait_for(timeout=120_000)

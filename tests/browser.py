@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="no /usr/bin/chromium")
@@ -36,12 +36,22 @@ class Visit:
 
 
 @contextmanager
-def visit(path: Path, *, theme: Literal["light", "dark"] = "light", javascript: bool = True) -> Iterator[Visit]:
-    """Open a local file in Chromium; nothing but the file itself can be reached."""
+def launched() -> Iterator[Browser]:
+    """A headless Chromium that reaches this machine and no other, neither by name nor by address."""
     playwright = pytest.importorskip("playwright.sync_api")
+    alone = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        context = browser.new_context(color_scheme=theme, java_script_enabled=javascript)
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", alone])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def visit(
+    chromium: Browser, path: Path, *, theme: Literal["light", "dark"] = "light", javascript: bool = True
+) -> Iterator[Visit]:
+    """Open a local file; nothing but the file itself can be reached."""
+    with chromium.new_context(color_scheme=theme, java_script_enabled=javascript) as context:
         page = context.new_page()
         visited = Visit(page)
         page.on("request", lambda request: visited.requests.append(request.url))
@@ -50,4 +60,3 @@ def visit(path: Path, *, theme: Literal["light", "dark"] = "light", javascript: 
         page.route("**/*", lambda route: route.continue_() if route.request.url == path.as_uri() else route.abort())
         page.goto(path.as_uri())
         yield visited
-        browser.close()

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mhsm_forensics import operations, schema
+from mhsm_forensics.case import open_case
+
+if TYPE_CHECKING:
+    from mhsm_forensics.case import Case
 
 SAMPLES = Path(__file__).parents[1] / "data-samples"
+NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)  # when reports are written
 
 DEFAULTS = {
     "hsm": "hsm-a",
@@ -21,6 +30,22 @@ DEFAULTS = {
 }
 OUTCOMES = {200: "success", 201: "success", 204: "success", 202: "accepted", 401: "denied", 403: "denied"}
 OBJECTS = {"key_lifecycle": "key", "key_read": "key", "crypto": "key", "key_backup": "key"}
+
+
+def copy_of(case: Case, folder: Path, *, zone: str | None = None, to_add: bool = False) -> Case:
+    """A copy of a case to write in, with its evidence where it was: nothing ever writes into evidence that is there.
+
+    With *to_add*, more evidence can be added to the copy. *zone* is the second time zone that it shows.
+    """
+    shutil.copytree(case.path, folder, ignore=shutil.ignore_patterns("evidence"))
+    if to_add:
+        shutil.copytree(case.path / "evidence", folder / "evidence", copy_function=os.link)
+    else:
+        (folder / "evidence").symlink_to((case.path / "evidence").resolve())
+    if zone:
+        about = json.loads((folder / "case.json").read_text("utf-8"))
+        (folder / "case.json").write_text(json.dumps(about | {"display_zone": zone}), "utf-8")
+    return open_case(folder)
 
 
 def events(*rows: dict[str, Any], **common: Any) -> pd.DataFrame:

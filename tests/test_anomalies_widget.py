@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from building import events
+from building import copy_of, events
 
 from mhsm_forensics import analyse, views, widgets
-from mhsm_forensics.case import open_case
 from mhsm_forensics.errors import InputError
 
 # Of traitlets and of Jupyter's own packages.
@@ -18,9 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture
 def case(incident, tmp_path):
     """A copy of the incident, to write in."""
-    shutil.copytree(incident.path, tmp_path / "case", ignore=shutil.ignore_patterns("evidence"))
-    (tmp_path / "case" / "evidence").symlink_to(incident.path / "evidence")
-    return open_case(tmp_path / "case")
+    return copy_of(incident, tmp_path / "case")
 
 
 def test_the_list_and_the_charts_are_those_of_the_functions(case):

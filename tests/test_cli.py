@@ -250,6 +250,7 @@ def test_a_wrong_zone(tmp_path):
     assert "no such time zone" in fails(run("add", tmp_path / "case", SAMPLES / "quiet-day", "--zone", "Mars/Olympus"))
 
 
+@pytest.mark.long  # a whole notebook; the next test is of one that ends early
 def test_a_notebook_runs_with_nobody_there_and_its_copy_stays_in_the_case(quiet_day, tmp_path):
     shutil.copytree(quiet_day.path, tmp_path / "case")
 

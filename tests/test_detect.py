@@ -14,11 +14,6 @@ TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
 ATTACKER = TRUTH["attacker"]
 
 
-@pytest.fixture(scope="session")
-def findings(incident):
-    return detect.run(incident.events)
-
-
 def days(count: int, **row: object) -> list:
     """One event at ten on each day from 5 January 2026, a Monday."""
     return [{"at": f"{pd.Timestamp('2026-01-05') + pd.Timedelta(days=day, hours=10)}", **row} for day in range(count)]

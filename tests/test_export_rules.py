@@ -180,6 +180,7 @@ _IF_EXISTS = re.compile(r'column_ifexists\("(\w+)", ([^()]*(?:\([^()]*\))?)\)') 
 _TABLE = re.compile(r"^\s*\(?(AzureDiagnostics|AZKVAuditLogs|AzureActivity)$", re.MULTILINE)
 
 
+@cache
 def ask(rule, name, *tables):
     """The answer of a rule's query, as if it had run at the end of the sample and looked back to its start."""
     text, changed = re.subn(r"ago\(\d+m\)", f"datetime({start_of(name)})", sentinel.query(rule))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
+from building import copy_of
 from click.testing import CliRunner
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
@@ -45,8 +45,7 @@ def networks(tmp_path):
 @pytest.fixture
 def case(incident, tmp_path):
     """A copy of the sample incident."""
-    shutil.copytree(incident.path, tmp_path / "case")
-    return mf.open_case(tmp_path / "case")
+    return copy_of(incident, tmp_path / "case", to_add=True)
 
 
 def test_several_databases_say_country_city_and_network(cities, networks):

@@ -7,13 +7,11 @@ import ipaddress
 import json
 import random
 import re
-import shutil
-from datetime import UTC, datetime
 from importlib import resources
 
 import pandas as pd
 import pytest
-from building import SAMPLES
+from building import SAMPLES, copy_of
 
 import mhsm_forensics as mf
 from mhsm_forensics import known, report
@@ -23,14 +21,6 @@ LISTS = SAMPLES / "incident" / "context"
 DEPLOY = "df5edf54-f331-46cf-baa6-0157746b7a4f"
 ANNA = "anna.keller@contoso.example"
 CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-
-
-@pytest.fixture(scope="module")
-def listed(incident, tmp_path_factory):
-    """The sample incident with its lists."""
-    folder = tmp_path_factory.mktemp("known") / "case"
-    shutil.copytree(incident.path, folder)
-    return mf.add(mf.open_case(folder), [LISTS]).case
 
 
 def case_of(folder, **files):
@@ -166,11 +156,8 @@ def test_labels_say_which_lists_they_are_from(listed):
     assert any(source.endswith("addresses.csv (7 address ranges)") for source in labels.address_sources)
 
 
-WHEN = datetime(2026, 4, 1, tzinfo=UTC)
-
-
-def test_the_report_shows_labels_below_ids_and_where_they_are_from(listed):
-    first = report.write(listed, listed.path / "a.html", generated=WHEN).read_text("utf-8")
+def test_the_report_shows_labels_below_ids_and_where_they_are_from(listed_report):
+    first = listed_report.read_text("utf-8")
 
     assert f'{DEPLOY}<span class="below">svc-deploy</span>' in first
     assert '192.0.2.18<span class="below">Utrecht office, staff</span>' in first
@@ -178,8 +165,8 @@ def test_the_report_shows_labels_below_ids_and_where_they_are_from(listed):
     assert "Role assignments in the case, from lists: 16." in first
 
 
-def test_the_report_of_a_case_without_lists_has_no_labels(incident):
-    page = report.write(incident, incident.path / "reports" / "known.html", generated=WHEN).read_text("utf-8")
+def test_the_report_of_a_case_without_lists_has_no_labels(written):
+    page = written.read_text("utf-8")
 
     assert "svc-deploy" not in page
     assert "No snapshot of roles is part of this case" in page
@@ -187,10 +174,10 @@ def test_the_report_of_a_case_without_lists_has_no_labels(incident):
 
 def test_a_hostile_label_is_shown_and_never_obeyed(incident, tmp_path, capsys):
     hostile = "<img src=x onerror=alert(1)>\u202e\x1b[31m{{7*7}}"
-    shutil.copytree(incident.path, tmp_path / "case")
+    copied = copy_of(incident, tmp_path / "case", to_add=True)
     entry = {"id": DEPLOY, "appId": "a", "displayName": hostile, "servicePrincipalType": "Application"}
     (tmp_path / "sp.json").write_text(json.dumps([entry]))
-    case = mf.add(mf.open_case(tmp_path / "case"), [tmp_path / "sp.json"]).case
+    case = mf.add(copied, [tmp_path / "sp.json"]).case
 
     page = report.write(case, case.path / "r.html").read_text("utf-8")
     show_overview(mf.overview.overview(case))
@@ -243,11 +230,11 @@ def test_titles_of_findings_name_whom_the_lists_know_beside_the_id(listed, incid
 
 
 def test_a_label_in_a_title_is_text_on_one_line(incident, tmp_path):
-    shutil.copytree(incident.path, tmp_path / "case")
+    copied = copy_of(incident, tmp_path / "case", to_add=True)
     roster = tmp_path / "users.json"
     roster.write_text(json.dumps([{"id": DEPLOY, "displayName": "<b>svc</b>\n\u202edeploy\x1b[31m", "userType": "Member",
                                    "userPrincipalName": "svc@contoso.example"}]))  # fmt: skip
-    case = mf.add(mf.open_case(tmp_path / "case"), [roster]).case
+    case = mf.add(copied, [roster]).case
 
     title = mf.detect.run(case)["title"].iloc[0]
 

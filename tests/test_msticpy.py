@@ -17,7 +17,7 @@ from building import events
 
 pytest.importorskip("msticpy")
 
-from mhsm_forensics import analyse, case, detect, operations, schema
+from mhsm_forensics import analyse, case, operations, schema
 from mhsm_forensics.case import open_case
 from mhsm_forensics.enrich import msticpy as ours
 from mhsm_forensics.errors import InputError
@@ -211,8 +211,7 @@ def test_free_text_is_refused(provider):
         provider.exec_query("SELECT * FROM read_csv('/etc/passwd')")
 
 
-def test_findings_lead_to_their_events(provider, incident):
-    findings = detect.run(incident)
+def test_findings_lead_to_their_events(provider, findings):
     first = findings.iloc[0]
 
     found = provider.ManagedHSM.list_finding_events()
@@ -683,8 +682,7 @@ def test_it_says_what_became_of_every_column(incident):
     assert "dropped: " in shared.in_words()
 
 
-def test_findings_and_profiles_can_be_shared_too(incident):
-    findings = detect.run(incident)
+def test_findings_and_profiles_can_be_shared_too(incident, findings):
     met = analyse.profile(incident, principal="mateo.osei@contoso.example").met
 
     shared, met_shared = ours.shareable(findings), ours.shareable(met)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import pytest
+from building import copy_of
 from click.testing import CliRunner
 
 from mhsm_forensics import detect
-from mhsm_forensics.case import open_case
 from mhsm_forensics.cli import cli
 from mhsm_forensics.rules import RULES
 
@@ -19,13 +18,12 @@ from mhsm_forensics.rules import RULES
 def exported(incident, tmp_path_factory):
     """A copy of the incident, and its layer, exported by the command."""
     folder = tmp_path_factory.mktemp("navigator")
-    shutil.copytree(incident.path, folder / "case", ignore=shutil.ignore_patterns("evidence"))
-    (folder / "case" / "evidence").symlink_to(incident.path / "evidence")
+    copied = copy_of(incident, folder / "case")
     done = CliRunner().invoke(
         cli, ["export", str(folder / "case"), "--format", "navigator", "-o", str(folder / "layer.json")]
     )
     assert done.exit_code == 0, done.output
-    return open_case(folder / "case"), json.loads((folder / "layer.json").read_text("utf-8"))
+    return copied, json.loads((folder / "layer.json").read_text("utf-8"))
 
 
 def test_it_has_what_the_format_asks_for(exported):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from building import SAMPLES
+from building import SAMPLES, copy_of
 
 from mhsm_forensics import analyse, views, widgets
-from mhsm_forensics.case import Scope, open_case
+from mhsm_forensics.case import Scope
 from mhsm_forensics.errors import InputError
-from mhsm_forensics.ingest import add
 from mhsm_forensics.widgets import _pivot_page as page
 
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
@@ -25,23 +23,10 @@ T0 = datetime.fromisoformat(TRUTH["t0"])
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture(scope="module")
-def known(incident, tmp_path_factory):
-    """The incident with what stands around it, and with a second time zone."""
-    folder = tmp_path_factory.mktemp("known") / "case"
-    shutil.copytree(incident.path, folder)
-    about = json.loads((folder / "case.json").read_text())
-    (folder / "case.json").write_text(json.dumps(about | {"display_zone": "Europe/Amsterdam"}))
-    add(open_case(folder), [SAMPLES / "incident" / "context"])
-    return folder
-
-
 @pytest.fixture
-def case(known, tmp_path):
-    """A copy, to write in."""
-    shutil.copytree(known, tmp_path / "case", ignore=shutil.ignore_patterns("evidence"))
-    (tmp_path / "case" / "evidence").symlink_to(known / "evidence")
-    return open_case(tmp_path / "case")
+def case(listed, tmp_path):
+    """The incident with what stands around it, to write in; with a second time zone."""
+    return copy_of(listed, tmp_path / "case", zone="Europe/Amsterdam")
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 from browser import needs_chromium
+from building import copy_of
 from lab import Opened, opened
-
-from mhsm_forensics.case import open_case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = [
     needs_chromium,
-    pytest.mark.xdist_group("jupyterlab"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
@@ -37,14 +34,16 @@ CELLS = [
 @pytest.fixture
 def case(incident: Case, tmp_path) -> Case:
     """A copy of the sample incident, to write in."""
-    shutil.copytree(incident.path, tmp_path / "case")
-    return open_case(tmp_path / "case")
+    return copy_of(incident, tmp_path / "case")
 
 
-@pytest.fixture(params=["Light", "Dark"])
-def notebook(request: pytest.FixtureRequest, case: Case, tmp_path) -> Iterator[tuple[Opened, str]]:
+@pytest.fixture(params=["Light", pytest.param("Dark", marks=pytest.mark.long)])
+def notebook(
+    request: pytest.FixtureRequest, case: Case, tmp_path, jupyterlab, chromium
+) -> Iterator[tuple[Opened, str]]:
     cells = [cell.format(path=str(case.path)) for cell in CELLS]
-    with opened(tmp_path / "notebooks", cells, theme=f"JupyterLab {request.param}") as found:
+    place, theme = tmp_path / "notebooks" / "look.ipynb", f"JupyterLab {request.param}"
+    with opened(jupyterlab, chromium, place, cells, theme=theme) as found:
         yield found, request.param.lower()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import random
 import re
-import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,7 +13,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from building import events
+from building import copy_of, events
 
 import mhsm_forensics as mf
 from mhsm_forensics import analyse, views, widgets
@@ -46,8 +45,7 @@ def timeline(incident):
 @pytest.fixture
 def own(incident, tmp_path):
     """A copy of the sample incident, to write in."""
-    shutil.copytree(incident.path, tmp_path / "own")
-    return mf.open_case(tmp_path / "own")
+    return copy_of(incident, tmp_path / "own")
 
 
 def asked(timeline, ask, **more):
@@ -276,8 +274,7 @@ def test_the_selection_becomes_the_scope_of_the_case(own):
 
 
 def test_other_panels_are_followed(own, tmp_path):
-    shutil.copytree(own.path, tmp_path / "case")
-    case = open_case(tmp_path / "case")
+    case = copy_of(own, tmp_path / "case")
     first, second = widgets.timeline(case), widgets.timeline(case)
     first.show(first._held.span[0], first._held.span[0] + 10**11)
     first.selection = {"start_us": first._held.span[0], "end_us": first._held.span[1], "lane": "mi-payments"}

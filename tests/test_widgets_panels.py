@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,12 +13,11 @@ import nbformat
 import pandas as pd
 import pytest
 import traitlets
-from building import SAMPLES
+from building import copy_of
 
 from mhsm_forensics import detect, export, search, widgets
 from mhsm_forensics.case import Scope, create_case, open_case
 from mhsm_forensics.errors import InputError
-from mhsm_forensics.ingest import add
 
 DEPLOY = "df5edf54-f331-46cf-baa6-0157746b7a4f"
 
@@ -29,19 +27,10 @@ EVIL = "<img src=x onerror=alert(1)>\u202e"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-@pytest.fixture(scope="session")
-def findings(incident):
-    return detect.run(incident)
-
-
 @pytest.fixture
 def case(incident, tmp_path):
     """A copy of the incident, to write in; with a second time zone."""
-    shutil.copytree(incident.path, tmp_path / "case", ignore=shutil.ignore_patterns("evidence"))
-    (tmp_path / "case" / "evidence").symlink_to(incident.path / "evidence")
-    about = json.loads((tmp_path / "case" / "case.json").read_text())
-    (tmp_path / "case" / "case.json").write_text(json.dumps(about | {"display_zone": "Europe/Amsterdam"}))
-    return open_case(tmp_path / "case")
+    return copy_of(incident, tmp_path / "case", zone="Europe/Amsterdam")
 
 
 @pytest.fixture
@@ -213,9 +202,8 @@ class TestScope:
         assert [value for _, value in operations.list.options] == ["KeyPurge"]
         assert repr(bar) == "Looking at the whole case: 5,605 of 5,605 events."
 
-    def test_whom_the_lists_know_is_named_before_the_id_and_found_by_name(self, case):
-        add(case, [SAMPLES / "incident" / "context"])
-        principals = widgets.scope(open_case(case.path)).choices["principals"]
+    def test_whom_the_lists_know_is_named_before_the_id_and_found_by_name(self, listed):
+        principals = widgets.scope(listed).choices["principals"]
 
         principals.search.value = "SVC-deploy"
 
@@ -560,10 +548,8 @@ class TestStory:
         assert "29 of 29 lines" in page
 
 
-def test_a_finding_of_another_log_shows_its_records_too(incident, tmp_path):
-    shutil.copytree(incident.path, tmp_path / "case")
-    add(open_case(tmp_path / "case"), [SAMPLES / "incident" / "context"])
-    whole = open_case(tmp_path / "case")
+def test_a_finding_of_another_log_shows_its_records_too(listed, tmp_path):
+    whole = copy_of(listed, tmp_path / "case")
     found = detect.run(whole)
     removed = found.loc[found["rule_id"] == "logging-removed", "finding_id"].iloc[0]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,9 @@ import nbformat
 import pytest
 from accessible import barriers
 from browser import needs_chromium
+from building import copy_of
 from lab import opened
+from test_notebooks import SHOWN, kinds
 
 from mhsm_forensics import report
 from mhsm_forensics.case import open_case
@@ -28,43 +29,46 @@ THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
 pytestmark = [
     needs_chromium,
-    pytest.mark.xdist_group("jupyterlab"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
 
+# The same again in the other colours, where most of what is proved is the same.
+BOTH = pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.long)])
+
+
 @pytest.fixture
-def case(incident, tmp_path, monkeypatch):
+def case(incident, tmp_path):
     """A copy of the incident, to write in; with a second time zone."""
-    shutil.copytree(incident.path, tmp_path / "case")
-    about = tmp_path / "case" / "case.json"
-    about.write_text(about.read_text().replace('"display_zone": null', '"display_zone": "Europe/Amsterdam"'))
-    monkeypatch.setenv("MHSM_CASE", str(tmp_path / "case"))
-    return open_case(tmp_path / "case")
+    return copy_of(incident, tmp_path / "case", zone="Europe/Amsterdam")
 
 
-@contextmanager
-def running(name: str, folder: Path, theme: str) -> Iterator[Opened]:
-    """A notebook of ours in which all cells have run."""
-    (path,) = NOTEBOOKS.glob(f"{name}-*.ipynb")
-    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    with opened(folder / f"lab-{name}-{theme}", cells, theme=THEMES[theme]) as found:
-        run_all(found)
-        yield found
-        assert barriers(found.page, *OURS) == []
-        assert found.outside == []
-        assert found.complaints == []
+@pytest.fixture
+def running(case, tmp_path, jupyterlab, chromium):
+    """`running(name, theme)`: a notebook of ours in which all cells have run."""
+
+    @contextmanager
+    def ran(name: str, theme: str, folder: str = "lab") -> Iterator[Opened]:
+        (path,) = NOTEBOOKS.glob(f"{name}-*.ipynb")
+        cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        place, environment = tmp_path / folder / path.name, {"MHSM_CASE": str(case.path)}
+        with opened(jupyterlab, chromium, place, cells, environment=environment, theme=THEMES[theme]) as found:
+            found.run_all()
+            found.wait_for_cells()
+            assert SHOWN[path.stem] <= kinds(found.saved())
+            yield found
+            looked_at(found, theme)
+
+    return ran
 
 
-def run_all(found: Opened) -> None:
-    found.run_all()
-    waiting = '.jp-CodeCell .jp-InputPrompt:text-is("[*]:")'
-    found.page.wait_for_timeout(1_000)
-    for _ in range(600):
-        if not found.page.locator(waiting).count():
-            return
-        found.page.wait_for_timeout(200)
-    raise AssertionError("the cells do not end")
+def looked_at(found: Opened, theme: str) -> None:
+    """Nothing keeps anybody out, in these colours or in the others, and the page has nothing to complain of."""
+    assert barriers(found.page, *OURS) == []
+    found.turn(THEMES["light" if theme == "dark" else "dark"])
+    assert barriers(found.page, *OURS) == []
+    assert found.outside == []
+    assert found.complaints == []
 
 
 def brush(canvas: Locator) -> None:
@@ -85,9 +89,9 @@ def shot_of(found: Opened, part: Locator, name: str) -> None:
     found.shot(name)
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_a_case_is_opened(case, tmp_path, theme):
-    with running("00", tmp_path, theme) as found:
+@BOTH
+def test_a_case_is_opened(running, theme):
+    with running("00", theme) as found:
         page = found.page
         picker = page.get_by_role("button", name="Make case")
         picker.wait_for(timeout=60_000)
@@ -98,9 +102,9 @@ def test_a_case_is_opened(case, tmp_path, theme):
         assert page.locator(".jp-OutputArea-output .jp-RenderedText[data-mime-type*=error]").count() == 0
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_rows_are_tagged_and_the_tag_is_there_for_the_next_person(case, tmp_path, theme):
-    with running("02", tmp_path, theme) as found:
+@BOTH
+def test_rows_are_tagged_and_the_tag_is_there_for_the_next_person(case, running, theme):
+    with running("02", theme) as found:
         page = found.page
         grid = page.locator(".mhsm-grid")
         grid.wait_for(timeout=90_000)
@@ -142,7 +146,7 @@ def test_rows_are_tagged_and_the_tag_is_there_for_the_next_person(case, tmp_path
         grid.get_by_text("case.events.of(mf.case.Scope(start=").wait_for()
 
     # The next person: another page, another kernel.
-    with running("02", tmp_path / "again", theme) as found:
+    with running("02", theme, "again") as found:
         page = found.page
         page.get_by_label("Search events", exact=False).fill("operation:KeyPurge")
         page.locator(".mhsm-grid .tag", has_text="destruction").first.wait_for(timeout=60_000)
@@ -151,8 +155,8 @@ def test_rows_are_tagged_and_the_tag_is_there_for_the_next_person(case, tmp_path
     assert list(tags.values()) == [["destruction"]] * 3
 
 
-def test_a_finding_is_read_and_tagged(case, tmp_path):
-    with running("01", tmp_path, "light") as found:
+def test_a_finding_is_read_and_tagged(case, running):
+    with running("01", "light") as found:
         page = found.page
         page.get_by_role("button", name="Show its events").click(timeout=90_000)
         page.locator(".mhsm-grid tbody tr").first.wait_for()
@@ -160,13 +164,14 @@ def test_a_finding_is_read_and_tagged(case, tmp_path):
         page.get_by_role("button", name="Add to report").first.click()
         page.get_by_text("Added to the report.").wait_for()
         shot_of(found, page.get_by_role("button", name="Show its events"), "01-finding-light")
+        assert (case.path / "reports" / "report.html").is_file()
 
     assert open_case(case.path).notes.df("view")["text"].size == 1
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_pivoting_from_an_address_to_an_identity_to_a_key_and_back(case, tmp_path, theme):
-    with running("03", tmp_path, theme) as found:
+@BOTH
+def test_pivoting_from_an_address_to_an_identity_to_a_key_and_back(case, running, theme):
+    with running("03", theme) as found:
         page = found.page
         panel = page.locator(".mhsm-pivot")
         panel.wait_for(timeout=90_000)
@@ -197,14 +202,14 @@ def test_pivoting_from_an_address_to_an_identity_to_a_key_and_back(case, tmp_pat
         panel.get_by_role("button", name="Add to report").click()
         panel.get_by_text("Added to the report.").wait_for()
 
-    text = report.write(case, tmp_path / "report.html").read_text("utf-8")
+    text = report.write(case, case.path / "report.html").read_text("utf-8")
     assert "Pivot: Everything › 198.51.100.77" in text
     assert list(case.notes.df("view")["text"]) == ["198.51.100.77"]
 
 
-@pytest.mark.parametrize("theme", THEMES)
-def test_an_odd_stretch_leads_to_its_records(case, tmp_path, theme):
-    with running("04", tmp_path, theme) as found:
+@BOTH
+def test_an_odd_stretch_leads_to_its_records(case, running, theme):
+    with running("04", theme) as found:
         page = found.page
         charts = page.locator(".mhsm-odd figure")
         charts.first.wait_for(timeout=90_000)

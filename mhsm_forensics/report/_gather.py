@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -95,7 +96,7 @@ class Answers:
 def gather(case: Case) -> Answers:
     """Ask every question of the report."""
     events = case.events
-    findings = detect.run(events)
+    findings = detect.run(case)  # of its events alone, each rule would open the case again
     routine = findings["rule_id"].astype("string[pyarrow]").str.startswith(ROUTINE).astype(bool)
     alarms, gaps, labels = findings[~routine], analyse.gaps(events), known.labels(case)
     return Answers(
@@ -105,7 +106,7 @@ def gather(case: Case) -> Answers:
         passed_over=accounting.passed_over(case),
         alarms=alarms,
         routine=findings[routine],
-        looked_for=detect.looked_for(events, findings),
+        looked_for=detect.looked_for(case, findings),
         outcomes=analyse.outcomes(events),
         principals=analyse.principals(events),
         pairs=analyse.first_seen_pairs(events, since=_since(case, alarms)),
@@ -141,12 +142,13 @@ def _rows(case: Case, alarms: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the first few events of every alarm, and records of other logs that it rests on, in the order of time."""
     ids = zip(alarms["finding_id"], alarms["event_ids"], strict=True)
     others = [case.context(name) for name in schema.CONTEXT]
-    return {
-        str(finding_id): _of_every_log(
-            engine.query(case.events, "event_rows", event_ids=list(event_ids)), others, set(event_ids)
-        )
-        for finding_id, event_ids in ids
-    }
+    with closing(engine.Session(case.events)) as events:
+        return {
+            str(finding_id): _of_every_log(
+                engine.query(events, "event_rows", event_ids=list(event_ids)), others, set(event_ids)
+            )
+            for finding_id, event_ids in ids
+        }
 
 
 def _of_every_log(rows: pd.DataFrame, others: list[pd.DataFrame], event_ids: set[str]) -> pd.DataFrame:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
-from browser import CHROMIUM, needs_chromium
+from browser import needs_chromium
 from collect.azurite import KEY
 from collect.test_storage import assert_sound, hours, kept
-from lab import await_kernel, served
+from lab import opened
 
 from mhsm_forensics.case import open_case
+from mhsm_forensics.collect._storage_run import WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,12 +20,10 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-SETTINGS = {"@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True}}  # off unless a person wants it
 CELL = "import mhsm_forensics as mf\nform = mf.widgets.collect(mf.open_case('case'))\nform"
 
 pytestmark = [
     needs_chromium,
-    pytest.mark.xdist_group("jupyterlab"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
 ]
 
@@ -43,25 +40,14 @@ def _execute_first(page: Page) -> None:
     raise AssertionError("the cell is not executed")
 
 
-@contextmanager
-def notebook(folder: Path) -> Iterator[Page]:
-    """A page with the notebook, its cell executed; nothing but this machine can be reached."""
-    cells = [nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell("6 * 7")]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "form.ipynb")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with served(folder, settings=SETTINGS) as (address, token), playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1300, "height": 1000})
-        page.set_default_timeout(90_000)
-        page.route(lambda url: "//127.0.0.1" not in url, lambda route: route.abort())
-        page.goto(f"{address}/lab/tree/form.ipynb?token={token}&reset")
-        await_kernel(page, f"{address}/api/sessions?token={token}")
-        page.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(state="attached", timeout=60_000)
-        _execute_first(page)
-        page.get_by_role("button", name="Collect").wait_for(timeout=60_000)
-        yield page
-        browser.close()
+@pytest.fixture
+def notebook(case, tmp_path, jupyterlab, chromium) -> Iterator[Page]:
+    """A page with a notebook that shows the form, its cell executed."""
+    cells, place = [CELL, "6 * 7"], tmp_path / "form.ipynb"
+    with opened(jupyterlab, chromium, place, cells, save_widgets=True, size=(1300, 1000)) as found:
+        _execute_first(found.page)
+        found.page.get_by_role("button", name="Collect").wait_for(timeout=60_000)
+        yield found.page
 
 
 def fill(page: Page, label: str, text: str) -> None:
@@ -91,39 +77,40 @@ def shot(page: Page, name: str) -> None:
         page.screenshot(path=f"{folder}/{name}.png")
 
 
-def test_begun_stopped_and_resumed(container, case, azurite, proxy, tmp_path):
-    made = hours(container, 80)
-    proxy.latency = 0.5
-    with notebook(tmp_path) as page:
-        shot(page, "1-begin")
-        fill(page, "Account", azurite.url.replace(str(azurite.port), str(proxy.port)))
-        fill(page, "Container", container.container_name)
-        page.get_by_label("Login", exact=True).select_option("connection-string")
-        page.get_by_label("Secret", exact=True).click()
-        page.keyboard.type(azurite.connection_string(proxy.port))
-        page.keyboard.press("Tab")
-        page.get_by_placeholder("held in memory until it is used").wait_for()
-        typed = saved(page, tmp_path / "form.ipynb")
+def test_begun_stopped_and_resumed(notebook, container, case, azurite, proxy, tmp_path):
+    page, made = notebook, hours(container, 80)
+    proxy.latency = 2.0  # ten seconds in all: a browser on a busy machine is slow to press Stop
+    shot(page, "1-begin")
+    fill(page, "Account", azurite.url.replace(str(azurite.port), str(proxy.port)))
+    fill(page, "Container", container.container_name)
+    page.get_by_label("Login", exact=True).select_option("connection-string")
+    page.get_by_label("Secret", exact=True).click()
+    page.keyboard.type(azurite.connection_string(proxy.port))
+    page.keyboard.press("Tab")
+    page.get_by_placeholder("held in memory until it is used").wait_for()
+    typed = saved(page, tmp_path / "form.ipynb")
 
-        page.get_by_role("button", name="Collect").focus()
-        page.keyboard.press("Enter")
-        says(page, "Fetching and deriving: ").wait_for()
-        shot(page, "2-under-way")
-        page.locator(".jp-CodeCell .cm-content").nth(1).click()
-        page.keyboard.press("Control+Enter")
-        answer = page.locator(".jp-OutputArea-output").get_by_text("42", exact=True)  # ports may have these digits too
-        answer.wait_for(timeout=8_000)  # the kernel is free meanwhile
-        page.get_by_role("button", name="Stop").click()
-        says(page, "Stopped.").wait_for()
-        shot(page, "3-stopped")
-        had = len(kept(case))
-        stopped = saved(page, tmp_path / "form.ipynb")
+    page.get_by_role("button", name="Collect").focus()
+    page.keyboard.press("Enter")
+    says(page, "Fetching and deriving: ").wait_for()
+    shot(page, "2-under-way")
+    page.locator(".jp-CodeCell .cm-content").nth(1).click()
+    page.keyboard.press("Control+Enter")
+    answer = page.locator(".jp-OutputArea-output").get_by_text("42", exact=True)  # ports may have these digits too
+    answer.wait_for(timeout=8_000)  # the kernel is free meanwhile
+    while len(proxy.downloads()) <= WORKERS:  # so that the first ones have arrived
+        page.wait_for_timeout(50)
+    page.get_by_role("button", name="Stop").click()
+    says(page, "Stopped.").wait_for()
+    shot(page, "3-stopped")
+    had = len(kept(case))
+    stopped = saved(page, tmp_path / "form.ipynb")
 
-        proxy.latency = 0.0
-        page.get_by_role("button", name="Collect").click()
-        says(page, "Complete.").wait_for()
-        shot(page, "4-complete")
-        complete = saved(page, tmp_path / "form.ipynb")
+    proxy.latency = 0.0
+    page.get_by_role("button", name="Collect").click()
+    says(page, "Complete.").wait_for()
+    shot(page, "4-complete")
+    complete = saved(page, tmp_path / "form.ipynb")
 
     assert 0 < had < 80
     assert kept(case) == {name: [data] for name, data in made.items()}
