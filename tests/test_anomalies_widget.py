@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
-from building import events
+from building import copy_of, events
 
 from mhsm_forensics import analyse, views, widgets
 from mhsm_forensics.case import open_case
@@ -18,8 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.fixture
 def case(incident, tmp_path):
     """A copy of the incident, to write in."""
-    shutil.copytree(incident.path, tmp_path / "case", ignore=shutil.ignore_patterns("evidence"))
-    (tmp_path / "case" / "evidence").symlink_to(incident.path / "evidence")
+    copy_of(incident.path, tmp_path / "case")
     return open_case(tmp_path / "case")
 
 

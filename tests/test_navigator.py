@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import pytest
+from building import copy_of
 from click.testing import CliRunner
 
 from mhsm_forensics import detect
@@ -19,8 +19,7 @@ from mhsm_forensics.rules import RULES
 def exported(incident, tmp_path_factory):
     """A copy of the incident, and its layer, exported by the command."""
     folder = tmp_path_factory.mktemp("navigator")
-    shutil.copytree(incident.path, folder / "case", ignore=shutil.ignore_patterns("evidence"))
-    (folder / "case" / "evidence").symlink_to(incident.path / "evidence")
+    copy_of(incident.path, folder / "case")
     done = CliRunner().invoke(
         cli, ["export", str(folder / "case"), "--format", "navigator", "-o", str(folder / "layer.json")]
     )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from building import SAMPLES
+from building import SAMPLES, copy_of
 
 from mhsm_forensics import analyse, views, widgets
 from mhsm_forensics.case import Scope, open_case
@@ -39,8 +39,7 @@ def known(incident, tmp_path_factory):
 @pytest.fixture
 def case(known, tmp_path):
     """A copy, to write in."""
-    shutil.copytree(known, tmp_path / "case", ignore=shutil.ignore_patterns("evidence"))
-    (tmp_path / "case" / "evidence").symlink_to(known / "evidence")
+    copy_of(known, tmp_path / "case")
     return open_case(tmp_path / "case")
 
 

@@ -14,7 +14,7 @@ import nbformat
 import pandas as pd
 import pytest
 import traitlets
-from building import SAMPLES
+from building import SAMPLES, copy_of
 
 from mhsm_forensics import detect, export, search, widgets
 from mhsm_forensics.case import Scope, create_case, open_case
@@ -37,8 +37,7 @@ def findings(incident):
 @pytest.fixture
 def case(incident, tmp_path):
     """A copy of the incident, to write in; with a second time zone."""
-    shutil.copytree(incident.path, tmp_path / "case", ignore=shutil.ignore_patterns("evidence"))
-    (tmp_path / "case" / "evidence").symlink_to(incident.path / "evidence")
+    copy_of(incident.path, tmp_path / "case")
     about = json.loads((tmp_path / "case" / "case.json").read_text())
     (tmp_path / "case" / "case.json").write_text(json.dumps(about | {"display_zone": "Europe/Amsterdam"}))
     return open_case(tmp_path / "case")
