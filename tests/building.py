@@ -32,16 +32,13 @@ OUTCOMES = {200: "success", 201: "success", 204: "success", 202: "accepted", 401
 OBJECTS = {"key_lifecycle": "key", "key_read": "key", "crypto": "key", "key_backup": "key"}
 
 
-def copy_of(case: Case, folder: Path, *, zone: str | None = None, to_add: bool = False) -> Case:
-    """A copy of a case to write in, with its evidence where it was: nothing ever writes into evidence that is there.
+def copy_of(case: Case, folder: Path, *, zone: str | None = None) -> Case:
+    """A copy of a case to write in; the bytes of its evidence, which nobody writes, are there once.
 
-    With *to_add*, more evidence can be added to the copy. *zone* is the second time zone that it shows.
+    *zone* is the second time zone that it shows.
     """
     shutil.copytree(case.path, folder, ignore=shutil.ignore_patterns("evidence"))
-    if to_add:
-        shutil.copytree(case.path / "evidence", folder / "evidence", copy_function=os.link)
-    else:
-        (folder / "evidence").symlink_to((case.path / "evidence").resolve())
+    shutil.copytree(case.path / "evidence", folder / "evidence", copy_function=os.link)
     if zone:
         about = json.loads((folder / "case.json").read_text("utf-8"))
         (folder / "case.json").write_text(json.dumps(about | {"display_zone": zone}), "utf-8")

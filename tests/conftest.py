@@ -62,7 +62,7 @@ def once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReques
 def incident(once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     """The sample incident, as a case; what is written into it are reports, and evidence is added to copies alone."""
     made = once("incident", lambda folder: _add(folder, SAMPLES / "incident" / "insights-logs-auditevent"))
-    found = copy_of(case.open_case(made), tmp_path_factory.mktemp("incident") / "case", to_add=True)
+    found = copy_of(case.open_case(made), tmp_path_factory.mktemp("incident") / "case")
     before = sorted((found.path / "evidence").iterdir())
     yield found
     assert sorted((found.path / "evidence").iterdir()) == before, "a copy that was not made to_add was added to"
@@ -73,7 +73,7 @@ def listed(once: Callable[..., Path], incident: Case) -> Case:
     """The sample incident with the other logs and the lists around it; to read, by every worker."""
 
     def make(folder: Path) -> None:
-        _add(copy_of(incident, folder, to_add=True).path, SAMPLES / "incident" / "context")
+        _add(copy_of(incident, folder).path, SAMPLES / "incident" / "context")
 
     return case.open_case(once("listed", make))
 
@@ -82,7 +82,7 @@ def listed(once: Callable[..., Path], incident: Case) -> Case:
 def quiet_day(once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Case:
     """The quiet day, as a case."""
     made = once("quiet-day", lambda folder: _add(folder, SAMPLES / "quiet-day"))
-    return copy_of(case.open_case(made), tmp_path_factory.mktemp("quiet-day") / "case", to_add=True)
+    return copy_of(case.open_case(made), tmp_path_factory.mktemp("quiet-day") / "case")
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ def networks(tmp_path):
 @pytest.fixture
 def case(incident, tmp_path):
     """A copy of the sample incident."""
-    return copy_of(incident, tmp_path / "case", to_add=True)
+    return copy_of(incident, tmp_path / "case")
 
 
 def test_several_databases_say_country_city_and_network(cities, networks):

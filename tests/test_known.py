@@ -174,7 +174,7 @@ def test_the_report_of_a_case_without_lists_has_no_labels(written):
 
 def test_a_hostile_label_is_shown_and_never_obeyed(incident, tmp_path, capsys):
     hostile = "<img src=x onerror=alert(1)>\u202e\x1b[31m{{7*7}}"
-    copied = copy_of(incident, tmp_path / "case", to_add=True)
+    copied = copy_of(incident, tmp_path / "case")
     entry = {"id": DEPLOY, "appId": "a", "displayName": hostile, "servicePrincipalType": "Application"}
     (tmp_path / "sp.json").write_text(json.dumps([entry]))
     case = mf.add(copied, [tmp_path / "sp.json"]).case
@@ -230,7 +230,7 @@ def test_titles_of_findings_name_whom_the_lists_know_beside_the_id(listed, incid
 
 
 def test_a_label_in_a_title_is_text_on_one_line(incident, tmp_path):
-    copied = copy_of(incident, tmp_path / "case", to_add=True)
+    copied = copy_of(incident, tmp_path / "case")
     roster = tmp_path / "users.json"
     roster.write_text(json.dumps([{"id": DEPLOY, "displayName": "<b>svc</b>\n\u202edeploy\x1b[31m", "userType": "Member",
                                    "userPrincipalName": "svc@contoso.example"}]))  # fmt: skip
