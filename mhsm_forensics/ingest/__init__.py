@@ -114,7 +114,7 @@ def add(
 
 def _refuse_nothing(wanted: Wish, found: Found) -> None:
     """Raise where nothing that was handed over is evidence, with what is to be said of it."""
-    if not found.sources:
+    if wanted.paths and not found.sources:  # none are named to finish what a collection took in
         raise EvidenceError.nothing_to_add(wanted.paths, found.passed_over)
 
 
