@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ from ._window import KEPT, Window
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_BLOCK = 1 << 20
+
 
 def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[Batch]:
     """Yield the records of a file with their places, and account for every line that is none.
@@ -25,7 +29,7 @@ def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[B
     ----------
     content
         The decompressed bytes, in blocks of any size (`evidence.blocks`). They are asked for a second time where only the
-        whole file says which number of its dates is the day; what can't be had twice is held in memory.
+        whole file says which number of its dates is the day; what can't be had twice is kept on disk meanwhile.
     dates
         What the responder says of that, for files that don't decide it: ``day-first`` or ``month-first``.
 
@@ -39,7 +43,7 @@ def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[B
     https://learn.microsoft.com/azure/azure-monitor/platform/resource-logs (JSON Lines since November 2018)
     """
     if isinstance(content, Iterator):
-        content = list(content)
+        content = _Kept(content)
     order: str | None = None
     is_known = False
     for batch in _batches(content):
@@ -87,6 +91,31 @@ def _say_unreadable(batch: Batch, stream: _Stream) -> None:
         batch.reject(cut.place, reason, cut.raw)
     else:
         batch.reject(Place(max(batch.lines, default=0) + 1, stream.read, 0), reason, b"")
+
+
+class _Kept:
+    """Blocks that come once, kept on disk, so that they can be had as often as they are asked for."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._file = tempfile.SpooledTemporaryFile(max_size=KEPT)  # noqa: SIM115 - closed when this object goes
+        weakref.finalize(self, self._file.close)
+        self._torn: TornStreamError | None = None
+        try:
+            for block in blocks:
+                self._file.write(block)
+        except TornStreamError as problem:
+            self._torn = problem
+
+    def __iter__(self) -> Iterator[bytes]:
+        at = 0
+        while True:
+            self._file.seek(at)  # another may have read in between
+            if not (block := self._file.read(_BLOCK)):
+                break
+            at += len(block)
+            yield block
+        if self._torn:
+            raise self._torn
 
 
 class _Stream:

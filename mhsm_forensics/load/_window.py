@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 LONGEST = 16 << 20
 KEPT = 64 << 10  # bytes of a reject that are kept
 
-_LEAST = 64 << 10  # pulled in at once, however small the blocks are
+# Pulled in at once, however small the blocks are, and however much is held: a window must not grow with the file.
+_LEAST, _MOST = 64 << 10, 1 << 20
 
 
 class Window:
@@ -26,8 +27,8 @@ class Window:
         self._counted, self._lines = 0, 0  # line breaks up to a position; it only moves on
 
     def more(self) -> bool:
-        """Pull in about as much as is held; False where the file has no more."""
-        wanted, parts = max(_LEAST, len(self.data)), [self.data]
+        """Pull in more of the file; False where it has no more."""
+        wanted, parts = min(max(_LEAST, len(self.data)), _MOST), [self.data]
         while wanted > 0 and not self.ended:
             block = next(self._blocks, None)
             self.ended = block is None
