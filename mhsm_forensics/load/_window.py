@@ -12,7 +12,7 @@ LONGEST = 16 << 20
 KEPT = 64 << 10  # bytes of a reject that are kept
 
 # Pulled in at once, however small the blocks are, and however much is held: a window must not grow with the file.
-_LEAST, _MOST = 64 << 10, 1 << 20
+_LEAST, _MOST = 64 << 10, 256 << 10
 
 
 class Window:
