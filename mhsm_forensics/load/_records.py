@@ -19,7 +19,7 @@ from ._window import KEPT, Window
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_BLOCK = 1 << 20
+_BLOCK = 64 << 10
 
 
 def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[Batch]:
