@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..operations import meaning
 from ._clients import client_of
+from ._denials import NO_DENIAL, Denial
 from ._nested import object_in
 
 _KEY_WORDS = {"versions", "rotationpolicy", "rotate", "create", "backup", "restore"}  # no versions of a key
@@ -39,6 +40,7 @@ class Asked(NamedTuple):
     pool_name: str | None
     version: str | float | None
     route: str
+    denied: Denial = NO_DENIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,10 @@ class Request:
     effect: str
     operation_status: str
     class_by_uri: str | None
+    act: str | None
+    known_by: str
+    denied_action: str | None
+    denied_scope: str | None
     outcome: str
     http_status: int | None
     result_type: str | None
@@ -101,7 +107,7 @@ def request_of(asked: Asked) -> Request:
     status = whole(held.get("httpstatuscode") if asked.http_status is None else asked.http_status)
     host, path, query = _taken_apart(uri)
     what, client = object_of(path), client_of(info)
-    known = meaning(asked.operation, path)
+    known = meaning(asked.operation, path, status, asked.denied.action)
     other = object_of(_taken_apart(_text(held.get("id")))[1])  # the object's own URI may name the version
     same_key = other.key_name is not None and other.key_name == what.key_name
     return Request(
@@ -110,6 +116,10 @@ def request_of(asked: Asked) -> Request:
         effect=known.effect,
         operation_status=known.operation_status,
         class_by_uri=known.class_by_uri,
+        act=known.act,
+        known_by=known.known_by,
+        denied_action=asked.denied.action,
+        denied_scope=asked.denied.scope,
         outcome=outcome_of(status, asked.signature),
         http_status=status,
         result_type=asked.result_type,
