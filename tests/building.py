@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from mhsm_forensics import operations, schema
+from mhsm_forensics import identifiers, operations, schema
 from mhsm_forensics.case import open_case
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, 
     row = {**DEFAULTS, **given}
     path = urlsplit(row["request_uri"]).path if row.get("request_uri") else None
     meaning = operations.meaning(row["operation"], path, row["http_status"])
+    object_id = row.get("object_id", f"oid-{row['principal']}" if row["principal"] else None)
     return {
         "event_id": f"e:{number:06d}",
         "time": time,
@@ -78,7 +79,9 @@ def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, 
         "operation_status": meaning.operation_status,
         "object_type": OBJECTS.get(meaning.operation_class) if row.get("key_name") else None,
         "outcome": OUTCOMES.get(row["http_status"], "failure"),
-        "object_id": f"oid-{row['principal']}" if row["principal"] else None,
+        "object_id": object_id,
+        "actor": identifiers.actor_of(object_id, row.get("app_id"), row.get("upn") or row["principal"]),
+        "key": f"{row['hsm'] or ''}/{row['key_name']}" if row.get("key_name") else None,
         "principal_type": "user" if row["principal"] else "anonymous",
         **row,
     }

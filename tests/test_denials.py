@@ -42,6 +42,8 @@ def test_other_texts_name_no_right(text):
     assert denial_of(text) == NO_DENIAL
 
 
-@pytest.mark.parametrize("text", ["Action: '" * 100_000, "\n" * 1_000_000, f"{HSM}/{'a/' * 100_000}"], ids=["actions", "lines", "parts"])
+@pytest.mark.parametrize(
+    "text", ["Action: '" * 100_000, "\n" * 1_000_000, f"{HSM}/{'a/' * 100_000}"], ids=["actions", "lines", "parts"]
+)
 def test_a_text_without_end_names_no_right(text):
     assert denial_of(text) == NO_DENIAL

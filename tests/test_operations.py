@@ -53,7 +53,9 @@ def test_a_known_name_on_its_own_route_is_what_it_says(operation, path, status):
 def test_any_name_leaves_the_act_among_what_route_and_status_say(operation, path, status, name):
     found = meaning(name, path, status)
 
-    same_call = {one.operation for one in vocabulary().values() if (one.method, one.path) == (operation.method, operation.path)}
+    same_call = {
+        one.operation for one in vocabulary().values() if (one.method, one.path) == (operation.method, operation.path)
+    }
     assert same_call & set(found.act.split("|"))
     assert operation.effect in found.effect.split("|")
     assert (found.known_by, found.operation_status) == ("route", "unseen")
@@ -195,6 +197,11 @@ def test_what_a_role_allows_depends_on_the_day(role, action, day, held):
 
 def test_every_right_of_a_role_is_one_that_some_operation_needs_or_none_has_a_route():
     needed = {action.lower() for one in vocabulary().values() for action in one.data_action.split("|")}
-    without = {grant.data_action for grants in _grants().values() for grant in grants if grant.data_action.lower() not in needed}
+    without = {
+        grant.data_action
+        for grants in _grants().values()
+        for grant in grants
+        if grant.data_action.lower() not in needed
+    }
 
     assert without == {"keys/export/action"}

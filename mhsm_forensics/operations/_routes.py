@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from ..identifiers import folded
 from ._vocabulary import EFFECTS, Operation, vocabulary
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _templates(operation: Operation) -> Iterator[str]:
 
 def _segments(path: str | None) -> list[str]:
     """Segments of a path in lower case, however many slashes it begins with."""
-    return re.sub(r"^/+", "", path or "").lower().split("/")
+    return folded(re.sub(r"^/+", "", path or "")).split("/")
 
 
 def _found(place: _Node, segments: Sequence[str], at: int = 0) -> list[Operation]:
@@ -160,5 +161,5 @@ def class_of_path(path: str | None, http_status: int | None = None) -> str | Non
     classes = {one.operation_class for one in readings(path, http_status)} - {"authentication"}
     if len(classes) == 1:
         return classes.pop()
-    folded = "/" + "/".join(_segments(path)).rstrip("/")
-    return next((name for pattern, name in _CLASS_BY_BEGINNING if pattern.search(folded)), None)
+    plain = "/" + "/".join(_segments(path)).rstrip("/")
+    return next((name for pattern, name in _CLASS_BY_BEGINNING if pattern.search(plain)), None)

@@ -13,7 +13,7 @@ WITH acts AS (
       WHEN effect = 'change' AND object_type = 'deleted_key' THEN 'recover'
       WHEN object_type = 'key' AND effect IN ('read', 'use', 'change', 'export') THEN 'work'
       ELSE 'other'
-    END AS act
+    END AS step
   FROM events
   WHERE key_name IS NOT NULL
 ), keys AS (
@@ -32,11 +32,11 @@ WITH acts AS (
     count(CASE WHEN outcome = 'denied' AND coalesce(operation_class, '') <> 'authentication' THEN 1 END) AS denied,
     count(CASE WHEN done = 1 OR (outcome = 'denied' AND coalesce(operation_class, '') <> 'authentication') THEN 1 END)
       AS answered,
-    max(CASE WHEN done = 1 AND act = 'delete' THEN t END) AS deleted_t,
-    max(CASE WHEN done = 1 AND act = 'purge' THEN t END) AS purged_t,
-    max(CASE WHEN done = 1 AND act = 'recover' THEN t END) AS recovered_t,
-    max(CASE WHEN done = 1 AND act = 'create' THEN t END) AS created_t,
-    max(CASE WHEN done = 1 AND act = 'work' THEN t END) AS worked_t
+    max(CASE WHEN done = 1 AND step = 'delete' THEN t END) AS deleted_t,
+    max(CASE WHEN done = 1 AND step = 'purge' THEN t END) AS purged_t,
+    max(CASE WHEN done = 1 AND step = 'recover' THEN t END) AS recovered_t,
+    max(CASE WHEN done = 1 AND step = 'create' THEN t END) AS created_t,
+    max(CASE WHEN done = 1 AND step = 'work' THEN t END) AS worked_t
   FROM acts
   GROUP BY hsm, key_name
 ), ages AS (
