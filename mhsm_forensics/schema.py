@@ -152,6 +152,7 @@ _LISTED = (
     Column("source", "string", "what the entry says it is, verbatim; of an address `list`, `named_location` or `service_tags`"),
 )  # fmt: skip
 _WHO = (
+    Column("actor", "string", "who: object id, else application id, else the user name in small letters, as in events"),
     Column(
         "principal",
         "string",

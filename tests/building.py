@@ -66,6 +66,7 @@ def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, 
     row = {**DEFAULTS, **given}
     path = urlsplit(row["request_uri"]).path if row.get("request_uri") else None
     meaning = operations.meaning(row["operation"], path, row["http_status"])
+    row["key_name"] = identifiers.key_name_of(row["key_name"]) if row.get("key_name") else None
     object_id = row.get("object_id", f"oid-{row['principal']}" if row["principal"] else None)
     return {
         "event_id": f"e:{number:06d}",

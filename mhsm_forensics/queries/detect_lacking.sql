@@ -12,7 +12,7 @@ WITH told AS (
 )
 SELECT
   s.route AS other_route, e.event_id, e.time, e.hsm, e.operation, e.operation_class, e.operation_status, e.effect, e.outcome,
-  e.principal, e.object_id, e.caller_ip, e.client, e.key_name, e.route, e.control
+  e.actor, e.principal, e.object_id, e.caller_ip, e.client, e.key, e.key_name, e.route, e.control
 FROM judged e
 JOIN spans s ON s.hsm = e.hsm_name AND s.route <> e.route AND e.t BETWEEN s.first_t AND s.last_t
 LEFT JOIN told o ON o.hsm = e.hsm_name AND o.record_id = e.record_id AND o.route = s.route
