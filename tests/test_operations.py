@@ -95,7 +95,7 @@ def test_most_routes_and_statuses_leave_one_effect():
         (f"{ARM}/managedHSMs/h/keys/card-00", 201, "ManagedHsmKeyPut|ManagedHsmKeyGet"),
         (f"{ARM}/managedHSMs/h", 204, "ManagedHsmDelete"),
         (f"{ARM}/locations/westeurope/deletedManagedHSMs/h/purge", 202, "ManagedHsmPurge"),
-        (f"{ARM}/managedHSMs/h/privateEndpointConnections/p", 202, "PutPrivateEndpointConnection|DeletePrivateEndpointConnection"),
+        (f"{ARM}/x/privateEndpointConnections/p", 202, "PutPrivateEndpointConnection|DeletePrivateEndpointConnection"),
         ("/keys/card-00//sign", 401, "Authentication"),
         ("/config/export", 404, None),
         (f"{ARM}/managedHSMs/h/{ROLES}/roleAssignments/7d1f", 201, None),
