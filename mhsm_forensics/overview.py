@@ -103,7 +103,7 @@ def as_json(answer: Overview) -> dict[str, Any]:
         ],
         "routes": {
             "names": list(answer.case.routes),
-            "copies": len(answer.case.copies),
+            "witnesses": accounting.by_relation(answer.case),
             "lacking": rows_of(answer.lacking),
         },
         "coverage": {"hsms": hsms, "gaps": silent, "unfinished": answer.case.unfinished},

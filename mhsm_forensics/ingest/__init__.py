@@ -19,7 +19,19 @@ import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from .. import engine, schema
-from ..case import Case, Evidence, PassedOver, create_case, finish_seal, open_case, require_unchanged
+from ..case import (
+    RESHAPED,
+    Case,
+    Evidence,
+    PassedOver,
+    create_case,
+    finish_seal,
+    open_case,
+    place_of,
+    record_custody,
+    require_unchanged,
+    reshape,
+)
 from ..errors import CaseError, EvidenceError, InputError
 from ..evidence import Words, find, located, recover, slices
 from ._adding import Adding, bare, said, unfinished
@@ -138,7 +150,7 @@ def rebuild(
         Evidence is missing or changed; nothing was changed.
     """
     words = Words(dates, times_in)
-    with writing(case) as case:
+    with writing(case, of_before=True) as case:
         require_unchanged(case, case.manifest.evidence)
         if words:
             case = said(case, words, {entry.evidence_id for entry in case.manifest.evidence})
@@ -146,7 +158,15 @@ def rebuild(
         with deriving(case, progress) as parts:
             parts.expect(sum(entry.size for entry in case.manifest.evidence))
             parts.take(unfinished(case))
-            return publish(case, parts)
+            return reshaped(publish(case, parts))
+
+
+def reshaped(case: Case) -> Case:
+    """Say of a case of before that it has the present shape now."""
+    if not case.is_of_before:
+        return case
+    record_custody(case.path, RESHAPED, reshape(case.path))
+    return open_case(case.path)
 
 
 def sample_case(path: Path | str = "cases/demo") -> Case:
@@ -170,9 +190,8 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
 
     Returns
     -------
-    The events table (`docs/schema.md`), one row per event, in the order of time. ``attrs["accounting"]``
-    has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason; ``attrs["copies"]`` how
-    many records came by another route before, and are no rows here.
+    The events table (`docs/schema.md`), one row per event, in the order of time, however many records say it. ``attrs["accounting"]``
+    has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason.
 
     Raises
     ------
@@ -184,13 +203,12 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
         added = add(create_case(Path(folder) / "case"), wanted, in_place=True)
         frame = added.case.events.df()
         frame.attrs["accounting"] = added.fates
-        frame.attrs["copies"] = len(added.case.copies)
         frame.attrs["rejects"] = added.case.rejects["reason"].value_counts().to_dict()
     return frame
 
 
 def raw(case: Case, event_id: str) -> Iterator[bytes]:
-    """Yield the bytes of a record, or of a reject or duplicate, as they stand in the evidence.
+    """Yield the bytes of a record as they stand in the evidence: of an event, another witness of one, a reject, any other.
 
     Raises
     ------
@@ -199,20 +217,12 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     EvidenceError
         The evidence is missing or changed since it was acquired, or the record has no place of its own in it.
     """
-    columns = ["evidence_id", "source_offset", "source_length"]
-    text = f"SELECT {', '.join(columns)} FROM {{}} WHERE event_id = :id"
-    places = engine.run(case.events, f"{text.format('events')} UNION ALL {text.format('copies')}", id=event_id)
-    tables = (case.derived(name, kind) for name, kind in _ASIDE.items())
-    found = places.to_dict("records") or [
-        row
-        for table in tables
-        for row in table.filter(pc.equal(table["event_id"], event_id)).select(columns).to_pylist()
-    ]
-    if not found:
+    found = place_of(case, event_id)
+    if found is None:
         raise InputError.no_such_event(event_id)
-    entry = next((e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"]), None)
-    offset, length = (found[0][name] for name in ("source_offset", "source_length"))
-    if entry is None or pd.isna(offset) or pd.isna(length):
+    entry = next((e for e in case.manifest.evidence if e.evidence_id == found["evidence_id"]), None)
+    offset, length = (found[name] for name in ("source_offset", "source_length"))
+    if entry is None or offset is None or length is None:
         raise EvidenceError(f"{event_id!r}: has no place of its own in the evidence. Hint: verify the case.")
     require_unchanged(case, [entry])
     (entry,) = located(case, (entry,))
@@ -220,20 +230,20 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     yield from slices(case.evidence_path(entry), entry.position, [place])
 
 
-_ASIDE = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, "out_of_scope": schema.EVENTS, **schema.CONTEXT}
-
-
 @contextmanager
-def writing(case: Case) -> Iterator[Case]:
+def writing(case: Case, *, of_before: bool = False) -> Iterator[Case]:
     """Hold the case's lock, with what an earlier run left finished or thrown away.
 
     Raises
     ------
     CaseError
-        Another process holds it, or the case can't be written.
+        Another process holds it, the case can't be written, or it has the shape of an earlier version and *of_before* does
+        not say that this is right.
     """
     try:
         with FileLock(case.path / ".lock", timeout=0):
+            if open_case(case.path).is_of_before and not of_before:
+                raise CaseError.of_before(case.path)
             finish_seal(open_case(case.path).path)
             for leftover in ("events/.staging", ".scratch"):
                 shutil.rmtree(case.path / leftover, ignore_errors=True)

@@ -1,4 +1,5 @@
--- Events that another route lacks though it was delivering for that HSM. Of its last quarter of an hour some may still come.
+-- Events that another route did not tell of though it was delivering for that HSM. Of its last quarter of an hour some may
+-- still come.
 WITH told AS (
   @told
 ), spans AS (
@@ -14,7 +15,7 @@ SELECT
   s.route AS other_route, e.event_id, e.time, e.hsm, e.operation, e.operation_class, e.operation_status, e.effect, e.outcome,
   e.principal, e.object_id, e.caller_ip, e.client, e.key_name, e.route, e.control
 FROM judged e
-JOIN spans s ON s.hsm = e.hsm_name AND s.route <> e.route AND e.t BETWEEN s.first_t AND s.last_t
-LEFT JOIN told o ON o.hsm = e.hsm_name AND o.record_id = e.record_id AND o.route = s.route
-WHERE o.record_id IS NULL
+JOIN spans s ON s.hsm = e.hsm_name AND e.t BETWEEN s.first_t AND s.last_t
+LEFT JOIN told o ON o.event_id = e.event_id AND o.route = s.route
+WHERE o.event_id IS NULL
 ORDER BY e.t, e.event_id, s.route
