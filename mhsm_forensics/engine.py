@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Files = tuple[tuple[Path, ...], tuple[Path, ...]]  # of events, of witnesses
 
 _MEMORY = "1GB"
-_NO_WITNESSES = "SELECT event_id AS witness_id, event_id, 'audit' AS log, 'fullest' AS relation, '' AS route FROM events WHERE false"
+_NO_WITNESSES = "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
 _CODED = 50_000  # different values of a text, up to which they are held as numbers
 
 # Spark SQL's names for what DuckDB calls otherwise.

@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from .. import engine, schema
 from ..case import (
     RESHAPED,
     Case,
@@ -42,6 +39,8 @@ from ._wishes import Wish, forget, noted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import pandas as pd
+
     from ..evidence import Found
     from ._parts import Progress
 
@@ -57,6 +56,7 @@ class Added:
     known: tuple[str, ...] = ()  # files whose bytes the case had already
     passed_over: tuple[PassedOver, ...] = ()  # what is no evidence, and why
     resumed: tuple[str, ...] = ()  # paths of an earlier run that was interrupted
+    replaced: int = 0  # events of before that have the values of a new record
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -113,14 +113,15 @@ def add(
         with noted(case, wanted) as resumed:
             found = [(wish, find(wish.paths, apart=case.path)) for wish in (wanted, *resumed)]
             _refuse_nothing(wanted, found[0][1])
-        adding = Adding(case)
+        adding, before = Adding(case), len(case.events)
         with deriving(case, progress) as parts:
             adding.all(found, parts)
             case = adding.counted(parts)
         forget(case)
+    new = adding.new_in(case)
     return Added(
-        case, adding.new_in(case), tuple(adding.known), adding.passed_over,
-        tuple(str(path) for wish in resumed for path in wish.paths),
+        case, new, tuple(adding.known), adding.passed_over, tuple(str(path) for wish in resumed for path in wish.paths),
+        max(0, before + sum_fates(new)["event"] - len(case.events)),
     )  # fmt: skip
 
 
@@ -190,8 +191,8 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
 
     Returns
     -------
-    The events table (`docs/schema.md`), one row per event, in the order of time, however many records say it. ``attrs["accounting"]``
-    has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason.
+    The events table (`docs/schema.md`), one row per event, in the order of time, however many records say it.
+    ``attrs["accounting"]`` has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason.
 
     Raises
     ------

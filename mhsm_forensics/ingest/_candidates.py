@@ -130,7 +130,7 @@ def alike(case: Case, rows: pd.DataFrame) -> np.ndarray:
 def _digests(case: Case, rows: pd.DataFrame) -> Iterator[tuple[int, bytes]]:
     """Yield the SHA-256 of the bytes of some records; an archive is read once, however many of its members have some."""
     places = {
-        str(evidence): list(zip(*(part[name].astype("int64") for name in ("number", "source_offset", "source_length"))))
+        str(evidence): [tuple(map(int, row)) for row in part[["number", "source_offset", "source_length"]].to_numpy()]
         for evidence, part in rows.groupby("evidence_id", observed=True)
     }
     concerned = sorted((e for e in case.manifest.evidence if e.evidence_id in places), key=lambda e: (e.path, e.position))

@@ -25,7 +25,7 @@ _MASKED_LISTS: Final = frozenset({"key_names", "keys"})
 
 # What this package itself worked out, from closed lists of words, and the ids that lead back to the evidence.
 _KEPT_WORDS: Final = frozenset({
-    "class_by_uri", "client_os", "confidence", "duplicate_of", "effect", "event_id", "event_ids", "evidence_id",
+    "class_by_uri", "client_os", "confidence", "effect", "event_id", "event_ids", "evidence_id",
     "finding_id", "ip_scope", "kind", "object_type", "operation_class", "operation_status", "outcome",
     "principal_type", "resource_type", "route", "rule_id", "severity", "state", "techniques",
 })  # fmt: skip
