@@ -99,8 +99,9 @@ def requests_of(statements: Iterable[Statement]) -> list[Request]:
     for entry in entries:
         lists[min(rank[listing] for listing in entry.listings)].append(entry)
     known: list[_Known] = []
+    firsts: dict[Any, _Known] = {}
     for _, entries_of_one in sorted(lists.items()):
-        _match(known, entries_of_one)
+        _match(known, entries_of_one, firsts)
     return [_told(request) for request in _contradicting(known)]
 
 
@@ -115,23 +116,24 @@ def _entries(statements: Iterable[Statement]) -> Iterator[_Entry]:
             yield _Entry(said, nth == 0, {one.listing for one in said})
 
 
-def _match(known: list[_Known], entries: list[_Entry]) -> None:
-    """Make the entries of a list witnesses of known requests, as many as can be; the others are new ones."""
+def _match(known: list[_Known], entries: list[_Entry], firsts: dict[Any, _Known]) -> None:
+    """Make the entries of a list witnesses of known requests, as many as can be; the others are new ones.
+
+    `firsts` has the request of the first of those that say the same in everything: the others are the same one where no
+    request is left that they could be.
+    """
     matched = _Matching(known, entries).found()
-    new: dict[Any, _Known] = {}
     for entry in entries:
         if (request := matched.get(entry)) is not None:
             request.take(entry)
         elif entry.is_first:
-            new[entry.one.whole] = request = _Known(entry)
-            known.append(request)
-    firsts = {entry.one.whole: matched.get(entry) for entry in entries if entry.is_first}
+            known.append(request := _Known(entry))
+        if request is not None and entry.is_first:
+            firsts[entry.one.whole] = request
     for entry in entries:
-        if entry not in matched and not entry.is_first:  # nothing says that it is another request
-            request = new.get(entry.one.whole) or firsts[entry.one.whole]
-            if request is not None:
-                request.entries.append(entry)
-                request.listings |= entry.listings
+        if entry not in matched and not entry.is_first:
+            firsts[entry.one.whole].entries.append(entry)
+            firsts[entry.one.whole].listings |= entry.listings
 
 
 class _Matching:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from ..identifiers import folded
 from ..normalise import claims_in, properties_in, uri_parts
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _items(text: str) -> str:
 @lru_cache(1 << 14)
 def _folded(value: str) -> str | None:
     text = _text(value)
-    return text.lower() if text else None
+    return folded(text) if text else None
 
 
 @lru_cache(1 << 14)
