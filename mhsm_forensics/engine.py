@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     Files = tuple[tuple[Path, ...], tuple[Path, ...]]  # of events, of witnesses
 
 _MEMORY = "1GB"
-_NO_WITNESSES = "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
+_NO_WITNESSES = (
+    "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
+)
 _CODED = 50_000  # different values of a text, up to which they are held as numbers
 
 # Spark SQL's names for what DuckDB calls otherwise.
@@ -140,9 +142,7 @@ def _files_of(events: Any) -> Files:
     return (found.paths, found.witnesses) if isinstance(found, Events) else ((), ())
 
 
-def _answer(
-    connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], files: Files
-) -> pd.DataFrame:
+def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], files: Files) -> pd.DataFrame:
     if "everything" in text:
         connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
     if "witnesses" in text:  # none, where the events did not come as a case: nobody knows which other records say them

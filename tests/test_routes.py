@@ -162,7 +162,9 @@ def test_evidence_by_one_route_says_nothing_of_others(quiet_day):
 
 def told_by(folder, storage, workspace):
     """A case of some requests at minutes past ten, each with what more it says, by storage and by a workspace."""
-    lines = {name: [request(minute, **more) for minute, more in rows] for name, rows in (("s", storage), ("w", workspace))}
+    lines = {
+        name: [request(minute, **more) for minute, more in rows] for name, rows in (("s", storage), ("w", workspace))
+    }
     paths = [folder / "storage.json", exported(folder, "azkv_audit_logs", lines["w"])]
     paths[0].write_text("".join(json.dumps(line) + "\n" for line in lines["s"]))
     return ingest.add(create_case(folder / "case"), paths).case
@@ -212,3 +214,26 @@ def test_with_one_route_the_comparison_is_not_testable(quiet_day):
 
     assert looked.loc["route-lacks-records", "testable"] == "not testable here"
     assert "one route" in looked.loc["route-lacks-records", "reason"]
+
+
+def test_a_value_that_two_routes_contradict_is_told_with_both_records(tmp_path):
+    both = [(n, {}) for n in range(0, 60, 5)]
+    case = told_by(tmp_path, [*both, (7, {"status": 403})], [*both, (7, {"status": 200})])
+
+    found = detect.run(case)
+
+    (finding,) = found[found["rule_id"] == "witnesses-contradict"].to_dict("records")
+    (other,) = case.witnesses[case.witnesses["contradicts"].notna()].to_dict("records")
+    assert len(case.events) == len(both) + 1
+    assert finding["severity"] == "high"
+    assert list(finding["event_ids"]) == [other["event_id"]]
+    assert (list(other["contradicts"]), {*other["says"], *other["instead_of"]}) == (["http_status"], {"200", "403"})
+    assert all(text in finding["title"] for text in ("200", "403", other["witness_id"], other["event_id"]))
+    assert "route-lacks-records" not in set(found["rule_id"])
+
+
+def test_of_one_route_two_records_that_differ_are_two_requests(tmp_path):
+    case = told_by(tmp_path, [(7, {"status": 403}), (7, {"status": 200})], [(30, {})])
+
+    assert len(case.events) == 3
+    assert case.witnesses["contradicts"].isna().all()

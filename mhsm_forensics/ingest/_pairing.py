@@ -11,12 +11,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ._statements import COLUMNS, Statement, differing
+from ._statements import COLUMNS, Difference, Statement, differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SAME_MOMENT: Final = 10_000  # ticks, a millisecond: within it, what has one correlation id and URI by two routes is one request
+_SAME_MOMENT: Final = (
+    10_000  # ticks, a millisecond: within it, what has one correlation id and URI by two routes is one request
+)
 _NAMED: Final = tuple(COLUMNS.index(name) for name in ("correlation_id", "request_uri", "hsm"))
 
 
@@ -75,7 +77,7 @@ class Request:
 
     fullest: Statement
     witnesses: list[Statement]
-    contradicts: dict[int, list[str]]  # by the number of the statement
+    contradicts: dict[int, list[Difference]]  # by the number of the statement
 
 
 def requests_of(statements: Iterable[Statement]) -> list[Request]:

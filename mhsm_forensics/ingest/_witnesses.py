@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..case import Case
-    from ._statements import Statement
+    from ._statements import Difference, Statement
 
+_CONTRADICTS: Final = {"contradicts": "column", "says": "says", "instead_of": "instead_of"}
 _SAID: Final = ["route", "evidence_id", "t", "tick", "precision", *COLUMNS, *NESTED]
 _PLACE: Final = ("evidence_id", "source_file", "source_line", "source_offset", "source_length")
 _ROWS: Final = 1 << 16
@@ -42,7 +43,9 @@ class Settled:
     tables: dict[str, Path]  # where each waits, by its path in the case
     parts: tuple[str, ...]  # of the events, all that count from now on
     rewritten: tuple[str, ...]  # those of before that lost an event to a fuller witness
-    became: Counter[tuple[str, str]] = field(default_factory=Counter)  # records by evidence and fate, more or less than before
+    became: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # records by evidence and fate, more or less than before
 
 
 def settle(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Settled:
@@ -98,12 +101,15 @@ def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
             other = "same in other bytes" if routes[number] == routes[fullest] else "other route"
             relation[number] = "fullest" if number == fullest else "same bytes" if before != number else other
             contradicts[number] = witnesses[number]
-    return rows.assign(event=event, relation=relation, same_bytes_as=same, contradicts=contradicts)
+    said = {
+        name: [one and [getattr(d, field) for d in one] for one in contradicts] for name, field in _CONTRADICTS.items()
+    }
+    return rows.assign(event=event, relation=relation, same_bytes_as=same, **said)
 
 
 def _requests(
     sources: list[Source], rows: pd.DataFrame, first: np.ndarray
-) -> Iterator[tuple[int, dict[int, list[str] | None]]]:
+) -> Iterator[tuple[int, dict[int, list[Difference] | None]]]:
     """Yield the number of the fullest record of each request, and those of its witnesses with what they contradict."""
     cells = rows["cell"].to_numpy()
     order = np.argsort(cells, kind="stable")
@@ -170,7 +176,9 @@ class _Moves:
                 if source.is_events:
                     if (there := self._events(at, source, again)) is not None:
                         parts.append(source.path.name)
-                        self.tables |= {f"events/{source.path.name}": there} if there != source.path or source.is_new else {}
+                        self.tables |= (
+                            {f"events/{source.path.name}": there} if there != source.path or source.is_new else {}
+                        )
                     if not source.is_new and at in self._leaving:
                         rewritten.append(source.path.name)
                 else:
@@ -273,7 +281,11 @@ def _alone(path: Path, paired: np.ndarray) -> pa.Table:
         stays[paired] = False
         table = table.filter(pa.array(stays))
     count = len(table)
-    columns: dict[str, Any] = {"witness_id": table["event_id"], "log": _all("audit", count), "relation": _all("fullest", count)}
+    columns: dict[str, Any] = {
+        "witness_id": table["event_id"],
+        "log": _all("audit", count),
+        "relation": _all("fullest", count),
+    }
     return pa.table(
         [columns[one.name] if one.name in columns else table[one.name].cast(one.type) if one.name in table.column_names
          else pa.nulls(count, one.type) for one in _FORM], schema=_FORM,

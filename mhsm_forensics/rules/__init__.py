@@ -17,6 +17,7 @@ from . import (
     _trust,
     _use,
     _ways_in,
+    _witnesses,
 )
 from ._material import Material, case_of
 from ._rule import SEVERITIES, Hit, Rule
@@ -35,5 +36,6 @@ RULES = (
     *_sign_ins.RULES,
     *_use.RULES,
     *_ways_in.RULES,
+    *_witnesses.RULES,
     *_silence.RULES,
 )
