@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     Files = tuple[tuple[Path, ...], tuple[Path, ...]]  # of events, of witnesses
 
 _MEMORY = "1GB"
-_NO_WITNESSES = (
-    "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
-)
 _CODED = 50_000  # different values of a text, up to which they are held as numbers
 
 # Spark SQL's names for what DuckDB calls otherwise.
@@ -146,7 +143,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[s
     if "everything" in text:
         connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
     if "witnesses" in text:  # none, where the events did not come as a case: nobody knows which other records say them
-        connection.execute(f"CREATE VIEW IF NOT EXISTS witnesses AS {_NO_WITNESSES}")
+        columns = (f"CAST(NULL AS {_SQL_TYPES[column.type]}) AS {column.name}" for column in schema.WITNESSES)
+        connection.execute(f"CREATE VIEW IF NOT EXISTS witnesses AS SELECT {', '.join(columns)} WHERE false")
     try:
         answer = connection.sql(_bound(text), params=parameters)
     except duckdb.BinderException as problem:
@@ -272,7 +270,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Events):
         require_columns(events.paths, schema.EVENTS)
         require_columns(events.witnesses, schema.WITNESSES)
-        _register_files(connection, events.paths, events.scope)
+        _register_files(connection, events.paths, events.scope, whole=True)
         if events.witnesses:
             _register_files(connection, events.witnesses, name="witnesses")
     elif isinstance(events, (str, Path)):
@@ -290,16 +288,40 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
 
 
 def _register_files(
-    connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Scope | None = None, name: str = "events"
+    connection: duckdb.DuckDBPyConnection,
+    paths: Iterable[Path],
+    scope: Scope | None = None,
+    name: str = "events",
+    *,
+    whole: bool = False,
 ) -> None:
     files = [str(path) for path in paths]
     if not files:
         connection.register(name, schema.empty(schema.EVENTS))
         return
     relation = connection.read_parquet(files, union_by_name=True)
+    relation = _whole(relation) if whole else relation
     for test in _tests(scope) if scope else ():
         relation = relation.filter(test)
     relation.create_view(name)
+
+
+# What an earlier version did not write, out of what it wrote; any other column is empty there.
+_OF_BEFORE = {
+    "actor": "coalesce(object_id, app_id, lower(upn))",
+    "key": "CASE WHEN key_name IS NOT NULL THEN concat(coalesce(hsm, ''), '/', lower(key_name)) END",
+}
+_SQL_TYPES = {"string": "VARCHAR", "int": "BIGINT", "timestamp": "TIMESTAMP", "list": "VARCHAR[]", "binary": "BLOB"}
+
+
+def _whole(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Give events that an earlier version derived the columns that they lack."""
+    there = set(relation.columns)
+    lacking = [column for column in schema.EVENTS if column.name not in there]
+    if not lacking:
+        return relation
+    more = (f"CAST({_OF_BEFORE.get(c.name, 'NULL')} AS {_SQL_TYPES[c.type]}) AS {c.name}" for c in lacking)
+    return relation.project(", ".join(["*", *more]))
 
 
 def _tests(scope: Scope) -> Iterator[duckdb.Expression]:
