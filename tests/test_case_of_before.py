@@ -1,7 +1,7 @@
 """A case that an earlier version made opens, says so in one line, and is brought to the present shape by a rebuild.
 
-`cases/of-format-1.tar.gz` was made by that version: ten requests by storage, one of them twice and a torn line; the same ten as rows
-of a workspace; four of these again with their times cut to milliseconds. Two records bear tags.
+`cases/of-format-1.tar.gz` was made by that version: ten requests by storage, one of them twice and a torn line; the same ten
+as rows of a workspace; four of these again with their times cut to milliseconds. Two records bear tags.
 """
 
 import tarfile

@@ -114,8 +114,8 @@ def _entries(statements: Iterable[Statement]) -> Iterator[_Entry]:
         alike[said.whole][said.listing].append(said)
     for by_list in alike.values():
         for nth in range(max(map(len, by_list.values()))):
-            said = sorted((ones[nth] for ones in by_list.values() if len(ones) > nth), key=lambda one: one.number)
-            yield _Entry(said, nth == 0, {one.listing for one in said})
+            alike_here = sorted((ones[nth] for ones in by_list.values() if len(ones) > nth), key=lambda one: one.number)
+            yield _Entry(alike_here, nth == 0, {one.listing for one in alike_here})
 
 
 def _match(known: list[_Known], entries: list[_Entry], firsts: dict[Any, _Known]) -> None:
@@ -189,7 +189,7 @@ class _Matching:
 
     def _sort(self, mask: tuple[bool, ...]) -> None:
         by_values: dict[tuple[Any, ...], list[_Known]] = defaultdict(list)
-        rest = []
+        rest: list[_Known] = []
         for request in self._known:
             values = tuple(value for value, wanted in zip(request.columns, mask, strict=True) if wanted)
             (rest if None in values else by_values[values]).append(request)
