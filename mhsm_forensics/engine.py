@@ -340,11 +340,15 @@ def _arrow(frame: pd.DataFrame) -> pa.Table:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Times to naive UTC, because engines shift zoned ones; `t` added where it is missing."""
+    """Times to naive UTC, because engines shift zoned ones; `t`, and what orders events, added where it is missing."""
     for index, given in enumerate(table.schema):
         if pa.types.is_timestamp(given.type):
             column = table.column(index).cast(pa.timestamp("us", given.type.tz), safe=False)
             table = table.set_column(index, given.name, column.cast(pa.timestamp("us")) if given.type.tz else column)
     if "time" in table.column_names and "t" not in table.column_names:
         table = table.append_column("t", pc.cast(table["time"], pa.int64()))
+    for name in schema.ORDER if "event_id" in table.column_names else ():
+        if name not in table.column_names:
+            kind = pa.string() if name == "source_file" else pa.int64()
+            table = table.append_column(name, pa.nulls(len(table), kind))
     return table
