@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import schema
-from .case import Case, Events, Scope, damage, microseconds, require_columns
+from .case import Case, Events, damage, microseconds, require_columns
 from .errors import SchemaError
 
 if TYPE_CHECKING:
@@ -262,9 +262,10 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
         events = events.events
     if isinstance(events, Events):
         require_columns((*events.paths, *events.copies), schema.EVENTS)
-        _register_files(connection, events.paths, events.scope)
+        tests = list(_tests(events))
+        _register_files(connection, events.paths, tests)
         if events.copies:
-            _register_files(connection, events.copies, events.scope, "copies")
+            _register_files(connection, events.copies, tests, "copies")
     elif isinstance(events, (str, Path)):
         _register_files(connection, [Path(events)])
     elif isinstance(events, (list, tuple)) and events:
@@ -280,27 +281,35 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
 
 
 def _register_files(
-    connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Scope | None = None, name: str = "events"
+    connection: duckdb.DuckDBPyConnection,
+    paths: Iterable[Path],
+    tests: Iterable[duckdb.Expression] = (),
+    name: str = "events",
 ) -> None:
     files = [str(path) for path in paths]
     if not files:
         connection.register(name, schema.empty(schema.EVENTS))
         return
     relation = connection.read_parquet(files, union_by_name=True)
-    for test in _tests(scope) if scope else ():
+    for test in tests:
         relation = relation.filter(test)
     relation.create_view(name)
 
 
-def _tests(scope: Scope) -> Iterator[duckdb.Expression]:
+def _tests(events: Events) -> Iterator[duckdb.Expression]:
     """Yield what an event of the scope must be; values go in as constants, never as text."""
-    column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
+    column, constant, scope = duckdb.ColumnExpression, duckdb.ConstantExpression, events.scope
     if scope.start:
         yield column("t") >= constant(microseconds(scope.start))
     if scope.end:
         yield column("t") < constant(microseconds(scope.end))
     for name, values in scope.names.items():
-        yield column(name).isin(*map(constant, values))
+        if name != "principal":
+            yield column(name).isin(*map(constant, values))
+    if who := scope.principals:
+        nobody = column("actor").isnull() & column("principal").isin(*map(constant, who))  # noqa: PD003 - no frame
+        acting = column("actor").isin(*map(constant, events.actors)) if events.actors else constant(value=False)
+        yield acting | nobody
 
 
 def _arrow(frame: pd.DataFrame) -> pa.Table:
