@@ -59,12 +59,16 @@ def show_findings(
     if findings.empty:
         return
     table = Table(box=box.SIMPLE_HEAD, title="Findings", title_justify="left", title_style="bold", pad_edge=False)
-    for name in ("id", "severity", "first event (UTC)", "what"):
+    for name in ("no.", "severity", "first event (UTC)", "what", "id"):
         table.add_column(name, no_wrap=name != "what")
     for row in findings.to_dict("records"):
         style = _STYLES.get(row["severity"], "")
         table.add_row(
-            row["finding_id"], Text(row["severity"], style=style), _time(row["first_time"]), _text(row["title"])
+            row["number"],
+            Text(row["severity"], style=style),
+            _time(row["first_time"]),
+            _text(row["title"]),
+            Text(row["finding_id"], style="dim"),
         )
     console.print(table)
 

@@ -316,7 +316,9 @@ def test_a_click_opens_the_record_with_its_bytes(timeline, incident):
 @pytest.mark.parametrize("by", ["principal", "key", "correlation_id"])
 def test_steps_go_through_every_event_of_the_same(timeline, incident, by):
     data = incident.events.df(["event_id", by])
-    name = {"principal": "mateo.osei@contoso.example", "key": "contoso-hsm-prod/hr-records-kek"}.get(by) or data[by].iloc[5]
+    name = {"principal": "mateo.osei@contoso.example", "key": "contoso-hsm-prod/hr-records-kek"}.get(by) or data[
+        by
+    ].iloc[5]
     wanted = data.loc[data[by] == name, "event_id"].to_list()
 
     timeline.clicked = wanted[:1]

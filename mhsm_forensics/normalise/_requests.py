@@ -158,7 +158,7 @@ def object_of(path: str | None) -> Object:
     >>> object_of("/keys/card-00/versions").key_version is None, object_of("/KEYS/Card%2D00").key_name
     (True, 'card-00')
     """
-    parts = re.sub(r"^/+", "", unescaped(path or "")).split("/")
+    parts = straight(path or "").removeprefix("/").split("/")
     small = [folded(part) for part in parts]
     if small[0] == "subscriptions":
         return _managed(small)
@@ -174,6 +174,15 @@ def object_of(path: str | None) -> Object:
     if head == "settings":
         return Object("setting", setting=second)
     return Object(_PLAIN.get(head))
+
+
+def straight(path: str) -> str:
+    """Path without what a server reads over: percent escapes decoded, several slashes as one.
+
+    >>> straight("//keys/Card%2D00//sign")
+    '/keys/Card-00/sign'
+    """
+    return re.sub(r"/{2,}", "/", unescaped(path))
 
 
 def _managed(parts: list[str]) -> Object:
