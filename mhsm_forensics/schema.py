@@ -42,10 +42,12 @@ class Column:
 # they are handed to pandas with the zone. Strings are Arrow strings: pandas' object columns merge values
 # that differ only after a NUL.
 EVENTS = (
-    Column("event_id", "string", "evidence and byte; opaque, unique in the case, the same after every rebuild"),
-    Column("record_id", "string", "32 hex digits of a SHA-256 over the normalised fields: the same record by any route"),
+    Column("event_id", "string", "the request, by the id of the record that says most of it: evidence and byte; opaque, unique in the case, the same after every rebuild"),
+    Column("record_id", "string", "32 hex digits of a SHA-256 over time, resource, request, answer, caller and ids: by it records are found that may say the same"),
     Column("time", "timestamp", "when the service logged the request, UTC", "time", "TimeGenerated", "TimeGenerated"),
     Column("t", "int", "the same instant, microseconds since 1970-01-01T00:00Z"),
+    Column("tick", "int", "what `t` lacks of the instant, in steps of 100 ns: 0 to 9"),
+    Column("precision", "int", "how finely the source wrote the time, in steps of 100 ns: 1, 10,000 (ms), 10,000,000 (s), 600,000,000 (min)"),
     Column("time_text", "string", "the time as the source wrote it", "time", "TimeGenerated", "TimeGenerated"),
     Column("hsm", "string", "name of the managed HSM, lower case, from the resource id", "resourceId", "_ResourceId", "_ResourceId"),
     Column("resource_id", "string", "resource id, lower case", "resourceId", "_ResourceId", "_ResourceId"),
@@ -106,6 +108,7 @@ EVENTS = (
     Column("source_line", "int", "line on which the record starts, from 1"),
     Column("source_offset", "int", "byte at which it starts, in the decompressed file"),
     Column("source_length", "int", "its length in bytes"),
+    Column("source_number", "int", "its number among the records at that place, from 1: those without bytes of their own have the place of what encloses them"),
 )  # fmt: skip
 
 ROUTES = ("storage", "azure_diagnostics", "azkv_audit_logs", "event_hub")
@@ -126,9 +129,15 @@ _PLACE = tuple(
     if column.name in {"evidence_id", "source_file", "source_line", "source_offset", "source_length"}
 )  # fmt: skip
 
-DUPLICATES = (
-    Column("event_id", "string", "the record that came again"),
-    Column("duplicate_of", "string", "the event whose bytes it equals"),
+# Every record of an audit log that is in scope: a request is one event, and each record that says it is a witness of it.
+WITNESSES = (
+    Column("witness_id", "string", "the record: evidence and byte; what `raw` gives the bytes of"),
+    Column("event_id", "string", "the event that it says; of a repeated record of another log, the record that stands for it"),
+    Column("log", "string", "`audit`; of a repeated record of another log, the table that has it"),
+    Column("relation", "string", "`fullest` (the event has its values), `same bytes` as a record before it, `same in other bytes` by the same route, `other route`"),
+    Column("same_bytes_as", "string", "the first record with the same bytes, where there is one before it"),
+    Column("contradicts", "list", "columns in which it says something else than the event, though it is the same request"),
+    Column("route", "string", "how it came, as in events"),
     *_PLACE,
 )  # fmt: skip
 
@@ -315,6 +324,9 @@ NOTES = (
     Column("retracts", "string", "the note that it takes back"),
 )  # fmt: skip
 
+# The order of events: the tick of 100 ns, then the place in the file; the id decides where nothing else is known.
+ORDER = ("t", "tick", "source_file", "source_offset", "source_number", "event_id")
+
 EVENT_NAMES = tuple(column.name for column in EVENTS)
 
 
@@ -373,7 +385,7 @@ def to_markdown() -> str:
     tables = (
         ("Events", EVENTS),
         ("Rejects", REJECTS),
-        ("Duplicates", DUPLICATES),
+        ("Witnesses", WITNESSES),
         *context,
         ("Places", PLACES),
         ("Findings", FINDINGS),
