@@ -186,7 +186,7 @@ def _print_principals(console: Console, answer: Overview) -> None:
     for row in shown.to_dict("records"):
         who = row["principal"] if isinstance(row["principal"], str) else None
         counts = (row["events"], row["control_events"], row["denied"], row["caller_ips"])
-        name = visible(who, limit=36) or "(no identity)"
+        name = visible(who, limit=48) or "(no identity)"
         label = labels.of("principal", who) or labels.of("object_id", row["object_id"])
         beside = f"  {visible(label, limit=36)}" if label and label != who else ""
         table.add_row(Text.assemble(name, (beside, "dim")), *(f"{int(n):,}" for n in counts), lines.get(who, ""))
