@@ -8,6 +8,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .. import schema
@@ -87,7 +88,7 @@ class Events:
         tests += [ds.field(column).isin(values) for column, values in self.scope.names.items() if column != "principal"]
         if who := self.scope.principals:
             nobody = ds.field("actor").is_null() & ds.field("principal").isin(who)
-            tests.append(ds.field("actor").isin(self.actors) | nobody)
+            tests.append(ds.field("actor").isin(pa.array(self.actors, pa.string())) | nobody)
         return reduce(and_, tests) if tests else None
 
 
