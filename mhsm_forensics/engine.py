@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import schema
-from .case import Case, Events, Scope, damage, microseconds, require_columns
+from .case import Case, Events, damage, microseconds, require_columns
 from .errors import SchemaError
 
 if TYPE_CHECKING:
@@ -270,7 +270,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Events):
         require_columns(events.paths, schema.EVENTS)
         require_columns(events.witnesses, schema.WITNESSES)
-        _register_files(connection, events.paths, events.scope, whole=True)
+        _register_files(connection, events.paths, _tests(events), whole=True)
         if events.witnesses:
             _register_files(connection, events.witnesses, name="witnesses")
     elif isinstance(events, (str, Path)):
@@ -290,7 +290,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
 def _register_files(
     connection: duckdb.DuckDBPyConnection,
     paths: Iterable[Path],
-    scope: Scope | None = None,
+    tests: Iterable[duckdb.Expression] = (),
     name: str = "events",
     *,
     whole: bool = False,
@@ -301,13 +301,14 @@ def _register_files(
         return
     relation = connection.read_parquet(files, union_by_name=True)
     relation = _whole(relation) if whole else relation
-    for test in _tests(scope) if scope else ():
+    for test in tests:
         relation = relation.filter(test)
     relation.create_view(name)
 
 
 # What an earlier version did not write, out of what it wrote; any other column is empty there.
 _OF_BEFORE = {
+    "act": "operation",
     "actor": "coalesce(object_id, app_id, lower(upn))",
     "key": "CASE WHEN key_name IS NOT NULL THEN concat(coalesce(hsm, ''), '/', lower(key_name)) END",
 }
@@ -324,15 +325,20 @@ def _whole(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     return relation.project(", ".join(["*", *more]))
 
 
-def _tests(scope: Scope) -> Iterator[duckdb.Expression]:
+def _tests(events: Events) -> Iterator[duckdb.Expression]:
     """Yield what an event of the scope must be; values go in as constants, never as text."""
-    column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
+    column, constant, scope = duckdb.ColumnExpression, duckdb.ConstantExpression, events.scope
     if scope.start:
         yield column("t") >= constant(microseconds(scope.start))
     if scope.end:
         yield column("t") < constant(microseconds(scope.end))
     for name, values in scope.names.items():
-        yield column(name).isin(*map(constant, values))
+        if name != "principal":
+            yield column(name).isin(*map(constant, values))
+    if who := scope.principals:
+        nobody = column("actor").isnull() & column("principal").isin(*map(constant, who))  # noqa: PD003 - no frame
+        acting = column("actor").isin(*map(constant, events.actors)) if events.actors else constant(value=False)
+        yield acting | nobody
 
 
 def _arrow(frame: pd.DataFrame) -> pa.Table:

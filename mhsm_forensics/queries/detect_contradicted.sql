@@ -1,9 +1,5 @@
--- Witnesses that say something else than the event of their request, with what.
-SELECT
-  w.witness_id, w.route AS other_route, w.contradicts, w.says, w.instead_of,
-  e.event_id, e.time, e.hsm, e.operation, e.operation_class, e.outcome, e.principal, e.object_id, e.caller_ip, e.client,
-  e.key_name, e.route
-FROM witnesses w
-JOIN events e ON e.event_id = w.event_id
-WHERE w.contradicts IS NOT NULL
-ORDER BY e.t, e.event_id, w.witness_id
+-- Calls whose name says one thing, and whose route and status say another.
+SELECT event_id, time, hsm, operation, act, outcome, actor, principal, object_id, caller_ip, client, key, key_name
+FROM events
+WHERE known_by = 'contradiction'
+ORDER BY t, event_id

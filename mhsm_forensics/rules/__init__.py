@@ -15,6 +15,7 @@ from . import (
     _silence,
     _storage,
     _trust,
+    _unheard,
     _use,
     _ways_in,
     _witnesses,
@@ -38,4 +39,5 @@ RULES = (
     *_ways_in.RULES,
     *_witnesses.RULES,
     *_silence.RULES,
+    *_unheard.RULES,
 )

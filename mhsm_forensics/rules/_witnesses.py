@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..text import visible
+from ._readings import acts as acts_of
 from ._rule import Hit, Rule
 from ._words import names, on, raised, stretches, times, when
 
@@ -33,14 +34,12 @@ def _lacking(found: Material) -> Iterator[Hit]:
     for rows in stretches(found.asked("detect_lacking"), by=("hsm", "other_route")):
         acts = int(rows["control"].sum())
         what = f"{rows['other_route'].iloc[0]} lacks {times(len(rows), 'record')} that came by {names(rows['route'])}"
-        grave = (
-            f", {times(acts, 'act')} among them ({names(rows.loc[rows['control'] == 1, 'operation'])})" if acts else ""
-        )
+        grave = f", {times(acts, 'act')} among them ({acts_of(rows[rows['control'] == 1])})" if acts else ""
         yield Hit(f"{what}{grave}{on(rows)}, {when(rows)}", raised("low", bool(acts)), "medium", rows)
 
 
 def _contradicted(found: Material) -> Iterator[Hit]:
-    for rows in stretches(found.asked("detect_contradicted"), by=("hsm", "other_route", "route")):
+    for rows in stretches(found.asked("detect_disputed"), by=("hsm", "other_route", "route")):
         columns = {column for listed in rows["contradicts"] for column in listed}
         what = f"{rows['other_route'].iloc[0]} contradicts {rows['route'].iloc[0]} on {times(len(rows), 'request')}"
         severity = raised("medium", bool(columns & _GRAVE))

@@ -1,4 +1,4 @@
-"""Tables as pandas has them: aware times, Arrow strings, integers that know missing."""
+"""Tables as pandas, with nothing lost: aware times, text that may hold a NUL, integers that know missing."""
 
 from __future__ import annotations
 
