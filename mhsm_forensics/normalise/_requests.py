@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from ..identifiers import folded, unescaped
@@ -14,6 +14,9 @@ from ..operations import meaning
 from ._clients import client_of
 from ._denials import NO_DENIAL, Denial
 from ._nested import object_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KEY_WORDS = {"versions", "rotationpolicy", "rotate", "create", "backup", "restore"}  # no versions of a key
 _VERSION = re.compile(r"[0-9a-fA-F]{32}")
@@ -107,12 +110,12 @@ def request_of(asked: Asked) -> Request:
     uri = _text(asked.request_uri) or _text(held.get("requesturi"))
     info = _text(asked.client_info) or _text(held.get("clientinfo"))
     status = whole(held.get("httpstatuscode") if asked.http_status is None else asked.http_status)
-    host, path, query = _taken_apart(uri)
+    host, path, query = uri_parts(uri)
     what, client = object_of(path), client_of(info)
     known = meaning(
         asked.operation, unescaped(path) if path else path, _answer(status, asked.signature), asked.denied.action
     )
-    other = object_of(_taken_apart(_text(held.get("id")))[1])  # the object's own URI may name the version
+    other = object_of(uri_parts(_text(held.get("id")))[1])  # the object's own URI may name the version
     same_key = other.key_name is not None and other.key_name == what.key_name
     return Request(
         operation=asked.operation,
@@ -171,7 +174,7 @@ def object_of(path: str | None) -> Object:
     >>> object_of("/keys/card-00/versions").key_version is None, object_of("/KEYS/Card%2D00").key_name
     (True, 'card-00')
     """
-    parts = re.sub(r"^/+", "", unescaped(path or "")).split("/")
+    parts = straight(path or "").removeprefix("/").split("/")
     small = [folded(part) for part in parts]
     if small[0] == "subscriptions":
         return _managed(small)
@@ -187,6 +190,15 @@ def object_of(path: str | None) -> Object:
     if head == "settings":
         return Object("setting", setting=second)
     return Object(_PLAIN.get(head))
+
+
+def straight(path: str) -> str:
+    """Path without what a server reads over: percent escapes decoded, several slashes as one.
+
+    >>> straight("//keys/Card%2D00//sign")
+    '/keys/Card-00/sign'
+    """
+    return re.sub(r"/{2,}", "/", unescaped(path))
 
 
 def _managed(parts: list[str]) -> Object:
@@ -252,8 +264,12 @@ def whole(value: object) -> int | None:
     return int(number) if abs(number) < 2**53 else None
 
 
-def _taken_apart(uri: str | None) -> tuple[str, str | None, dict[str, list[str]]]:
-    """Host in lower case without its port, path, and query."""
+def uri_parts(uri: str | None) -> tuple[str, str | None, dict[str, list[str]]]:
+    """Host in lower case without its port, path, and query.
+
+    >>> uri_parts("https://Contoso.managedhsm.azure.net:443/keys/k?api-version=7.5")
+    ('contoso.managedhsm.azure.net', '/keys/k', {'api-version': ['7.5']})
+    """
     if not uri:
         return "", None, {}
     try:
@@ -272,6 +288,23 @@ def _held(text: str | None) -> dict[str, Any]:
     inner = held.get("properties")
     inner = object_in(inner) if isinstance(inner, str) else inner
     return {**{str(k).lower(): v for k, v in inner.items()}, **held} if isinstance(inner, dict) else held
+
+
+def properties_in(text: str | None) -> dict[str, str]:
+    """Properties as the source wrote them, by their names in lower case; what is in an object by both names.
+
+    >>> properties_in('{"isRbacAuthorized": true, "keyProperties": {"size": 2048}}')
+    {'isrbacauthorized': 'True', 'keyproperties_size': '2048'}
+    """
+    return dict(_leaves(_held(text), ""))
+
+
+def _leaves(held: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in held.items():
+        if isinstance(value, dict):
+            yield from _leaves({str(key).lower(): item for key, item in value.items()}, f"{prefix}{name}_")
+        elif value is not None and value != "":
+            yield f"{prefix}{name}", ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _text(value: object) -> str | None:
