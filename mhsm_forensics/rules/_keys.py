@@ -92,7 +92,8 @@ def _updated(found: Material) -> Iterator[Hit]:
         if count < _MANY_UPDATES and not departs(rows):
             continue
         what = f"Attributes of {_named(rows)} {either(rows, 'changed')}{unless_done(rows)}"
-        severity = raised("low", departs(rows), count >= _MANY_UPDATES)
+        likely_read = is_open(rows).all() and count < _MANY_UPDATES  # a few keys are read all day long
+        severity = raised("low", departs(rows) and not likely_read, count >= _MANY_UPDATES)
         yield Hit(title(what, rows), weighed(severity, rows), confidence(rows, "medium"), rows)
 
 
@@ -188,7 +189,8 @@ RULES: Final = (
         title="Attributes of keys changed",
         question="key-changes",
         severity="medium",
-        rises="low below five keys, and told only with a new address or principal; medium from five; high with both",
+        rises="low below five keys, and told only with a new address or principal, medium where the log says that they were "
+        "changed and not read; medium from five; high with both",
         confidence="medium",
         techniques=("T1489", "T1531"),
         why="An update can disable a key, let it expire, change what it may do or how it is released. Many at once stop "
