@@ -1,6 +1,7 @@
 -- Every act that changes, exports or destroys, allowed or not; those that may have done so by their route, whose record leaves
 -- it open; whatever else was denied or touched the security domain. A 401 that opens a session is no denial. Keys are read all
--- day long: of calls that read or changed a key, those of the first day of a principal at an address are told.
+-- day long: of calls that read or changed a key, those of the first day of a principal at an address are told, and those of a
+-- key that was released.
 WITH readings AS (
   @readings
 ), narrowed AS (
@@ -55,5 +56,6 @@ FROM judged
 WHERE control = 1
   OR operation_class = 'security_domain'
   OR (outcome = 'denied' AND coalesce(operation_class, '') <> 'authentication')
-  OR (open = 1 AND outcome IN ('success', 'accepted') AND (operation_class <> 'key_read' OR since_first_there < 86400e6))
+  OR (open = 1 AND outcome IN ('success', 'accepted') AND (operation_class <> 'key_read' OR since_first_there < 86400e6
+    OR key IN (SELECT key FROM judged WHERE act = 'KeyRelease' AND key IS NOT NULL)))
 ORDER BY t, event_id

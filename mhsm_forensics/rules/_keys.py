@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MANY_KEYS: Final = 3
 _MANY_UPDATES: Final = 5
 _SHORTLY: Final = pd.Timedelta(days=7)
+_A_DAY: Final = pd.Timedelta(days=1)
 
 
 def _key_backups(found: Material) -> Iterator[Hit]:
@@ -44,7 +45,8 @@ def _releases(found: Material) -> Iterator[Hit]:
     giving = _of_acts(found, "KeyCreate", "KeyImport", "KeyUpdate", "KeyRestore", "ManagedHsmKeyPut")
     for rows in stretches(released):
         prepared = _prepared(giving, rows)
-        severity = raised("medium", departs(rows) or len(prepared) > 0) if found.has_history(rows) else "low"
+        given = not prepared.empty and weighed("high", prepared) == "high"
+        severity = raised("medium", departs(rows) or given) if found.has_history(rows) else "low"
         more = f"; {acts_of(prepared)} of it in the week before" if len(prepared) else ""
         what = title(f"{_named(rows)} released, {times(len(rows))}", rows, more=more)
         yield Hit(what, severity, confidence(rows, "medium"), joined(prepared, rows))
@@ -59,8 +61,13 @@ def _rotations(found: Material) -> Iterator[Hit]:
 
 
 def _prepared(acts: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
-    """Acts, of those that can give a policy, that gave the released keys theirs shortly before."""
+    """Acts, of those that can give a policy, that gave the released keys theirs shortly before.
+
+    What may only have read a key counts if whoever released it asked for it, on the same day.
+    """
     near = acts["time"].between(released["time"].min() - _SHORTLY, released["time"].max())
+    own = acts["actor"].isin(released["actor"]) & (acts["time"] >= released["time"].min() - _A_DAY)
+    near &= own | ~is_open(acts)
     return acts[near & acts["key"].isin(released["key"].dropna())]
 
 
