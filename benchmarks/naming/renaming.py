@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MODES: Final = ("plausible", "opaque", "scattered")
 HALVES: Final = ("dev", "measure")
 
-_NAME = re.compile(rb'("[oO]perationName(?:_s)?"\s*:\s*")([A-Za-z]+)(")')
+_NAME = re.compile(rb'("operationName"\s*:\s*")([A-Za-z]+)(")', re.IGNORECASE)
 
 
 def renamer(mode: str, half: str, seed: int) -> Callable[[str], str]:
