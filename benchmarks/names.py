@@ -116,16 +116,21 @@ def _table(judged: list[Judged], half: str) -> None:
 def _line(name: str, mode: str, own: list[Judged]) -> None:
     counts = [sum(len(getattr(one, field)) for one in own) for field in ("lost", "wrong", "alarms")]
     before, after = sum(one.medium_before for one in own), sum(one.medium_after for one in own)
-    grave = sum(one.grave for one in own)
+    grave = " → ".join(str(sum(getattr(one, field) for one in own)) for field in ("grave", "grave_after"))
     print(f"| {name} | {mode} | {len(own)} | {grave} | {counts[0]} | {counts[1]} | {before} → {after} | {counts[2]} |")
 
 
 def _details(judged: list[Judged]) -> None:
-    """Print what was lost, became wrong or cried, the kinds of it first."""
+    """Print what was lost, became wrong or cried, and in which logs; the last is wrong under true names already."""
     for field in ("lost", "wrong", "alarms", "wrong_before"):
+        places: dict[str, set[str]] = defaultdict(set)
         for one in judged:
             for text in getattr(one, field):
-                print(f"{field} · {one.name} {one.seed} {one.mode} · {text}")
+                places[text].add(f"{one.name}/{one.seed}/{one.mode}")
+        for text, where in places.items():
+            print(
+                f"{field} · {', '.join(sorted(where)[:3])}{f' and {len(where) - 3} more' if len(where) > 3 else ''} · {text}"
+            )
 
 
 def _by(judged: Iterable[Judged], *fields: str) -> dict[tuple[str, ...], list[Judged]]:

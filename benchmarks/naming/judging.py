@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -44,6 +45,7 @@ class Judged:
     seed: int
     mode: str
     grave: int  # findings of high or critical under the true names
+    grave_after: int
     lost: tuple[str, ...]  # of these, what no finding keeps
     wrong: tuple[str, ...]  # sentences that became wrong
     wrong_before: tuple[str, ...]  # sentences that are wrong under the true names: of the rule, or of this judge
@@ -63,13 +65,15 @@ def judge(name: str, half: str, seed: int, modes: tuple[str, ...]) -> list[Judge
     for mode in modes:
         after = read(held, renamer(mode, half, seed))
         now = {key: text for key, text in _wrong(after, asked) if key not in said}
-        now |= dict(_shown(before, after)) | dict(_accusations(before, after))
-        medium = [int((_ranks(one) >= SEVERITIES.index("medium")).sum()) for one in (before, after)]
-        grave = before.findings[_ranks(before) >= SEVERITIES.index("high")]
+        now |= dict(_shown(before, after)) | dict(_accusations(before, after)) | dict(recounted(before, after))
+        grave, medium = (
+            [int((_ranks(one) >= SEVERITIES.index(least)).sum()) for one in (before, after)]
+            for least in ("high", "medium")
+        )
         titles = after.findings.loc[~after.findings["rule_id"].isin(CATCH_ALL | WHO | ACCUSING), "title"]
         results.append(
             Judged(
-                name, half, seed, mode, len(grave), tuple(lost(before, after)), tuple(now.values()), tuple(said.values()),
+                name, half, seed, mode, *grave, tuple(lost(before, after)), tuple(now.values()), tuple(said.values()),
                 *medium, tuple(alarms(after, asked)), len(titles), sum(map(is_understood, titles)),
             )
         )  # fmt: skip
@@ -98,6 +102,19 @@ def alarms(after: Read, asked: dict[Place, Request]) -> Iterator[str]:
             }
             if explained:
                 yield f"{row.severity}: {', '.join(sorted(explained))}"
+
+
+def recounted(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]]:
+    """Yield what a rule counts otherwise though it looks at the same events; control operations are judged on their own."""
+    first = {(row.rule_id, row.places): _counts(row.title) for row in before.findings.itertuples()}
+    for row in after.findings.itertuples():
+        counts = _counts(row.title)
+        if counts != first.get((row.rule_id, row.places), counts):
+            told = f"{first[row.rule_id, row.places]} under true names"
+            yield (
+                ("counted", row.rule_id, row.places),
+                f"{row.severity} {row.rule_id}: counts {counts}, {told}: {row.title}",
+            )
 
 
 def _ranks(one: Read) -> pd.Series[int]:
@@ -140,6 +157,11 @@ def _shown(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]
     for line in second:
         if line not in first and "operation name" not in line:
             yield ("shown", line), f"overview: {line}"
+
+
+def _counts(title: str) -> list[str]:
+    """Return the numbers of a title that are no part of a time, an address or an id."""
+    return re.findall(r"(?<![\w.:-])\d[\d,]*(?![\w.:-])", re.sub(r"\d+ of them control|\([^)]*\)", "", title))
 
 
 def _accusations(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]]:

@@ -212,7 +212,6 @@ LOGS: Final = tuple(
         _arm_setting, _assignment_removed, _ekm_changed, _quiet_retries, _quiet_reader,
     )
 )  # fmt: skip
-INNOCENT: Final = frozenset({"small_quiet_retries", "small_quiet_reader"})
 
 
 def _line(one: Asked, dice: random.Random, *, flat: bool) -> str:
