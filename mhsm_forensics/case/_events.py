@@ -8,9 +8,11 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .. import schema
+from ._actors import actors_in
 from ._scope import Scope
 from ._tables import read_tables, rows_in
 
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 class Events:
     """The events of a case, or those of a scope, read only when asked for.
 
-    `copies` are where the records are that came by another route too: `analyse.reconcile` alone looks at them.
+    `witnesses` is the table of the records that say them: a question finds it under that name.
     """
 
     paths: tuple[Path, ...]
-    copies: tuple[Path, ...] = ()
+    witnesses: tuple[Path, ...] = ()
     scope: Scope = field(default_factory=Scope)
 
     def of(self, scope: Scope) -> Events:
@@ -55,9 +57,14 @@ class Events:
             Only these columns of the events table; default all.
         """
         wanted = columns or list(schema.EVENT_NAMES)
-        order = [(name, "ascending") for name in ("t", "event_id")]
-        table = read_tables(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, "t", "event_id"])), self._filter())
+        order = [(name, "ascending") for name in schema.ORDER]
+        table = read_tables(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, *schema.ORDER])), self._filter())
         return schema.to_pandas(table.sort_by(order).select(wanted))
+
+    @property
+    def actors(self) -> tuple[str, ...]:
+        """Actors that the scope means by its principals; none where it names no principal."""
+        return actors_in(self.paths, self.scope.principals)
 
     @property
     def hsms(self) -> tuple[str, ...]:
@@ -78,7 +85,10 @@ class Events:
     def _filter(self) -> ds.Expression | None:
         tests = [ds.field("t") >= microseconds(self.scope.start)] if self.scope.start else []
         tests += [ds.field("t") < microseconds(self.scope.end)] if self.scope.end else []
-        tests += [ds.field(column).isin(values) for column, values in self.scope.names.items()]
+        tests += [ds.field(column).isin(values) for column, values in self.scope.names.items() if column != "principal"]
+        if who := self.scope.principals:
+            nobody = ds.field("actor").is_null() & ds.field("principal").isin(who)
+            tests.append(ds.field("actor").isin(pa.array(self.actors, pa.string())) | nobody)
         return reduce(and_, tests) if tests else None
 
 

@@ -19,20 +19,22 @@ import pyarrow.compute as pc
 from .. import schema
 from ..load import Batch, Record, Reject
 from ._addresses import Address, address_of
-from ._callers import Caller, caller_of
+from ._callers import Caller, caller_of, claims_in
 from ._context import ContextRows
+from ._denials import denial_of
 from ._facts import Facts, Settled
 from ._nested import object_in
 from ._places import event_id, event_ids, rejects_table, source_file
-from ._requests import Asked, Request, object_of, outcome_of, request_of, whole
+from ._requests import Asked, Request, object_of, outcome_of, properties_in, request_of, uri_parts, whole
 from ._resources import MANAGED_HSM, Resource, origin_of, resource_of
-from ._times import Clock, ticks_of
+from ._times import Clock, precisions_of, ticks_of
 
 if TYPE_CHECKING:
     from ..case import Evidence
 
 __all__ = [
-    "Normalised", "Normaliser", "address_of", "caller_of", "event_id", "object_of", "outcome_of", "resource_of", "whole",
+    "Normalised", "Normaliser", "address_of", "caller_of", "claims_in", "event_id", "object_of", "outcome_of", "properties_in",
+    "resource_of", "uri_parts", "whole",
 ]  # fmt: skip
 
 _REMEMBERED = 1 << 16
@@ -76,6 +78,7 @@ class Normaliser:
         self._rejects: list[tuple[Evidence, Reject]] = []
         self._context = ContextRows()
         self._ticks: list[np.ndarray] = []
+        self._precisions: list[np.ndarray] = []
         self._kept: dict[str, list[Any]] = {name: [] for name in _KEPT}
         self._callers, self._requests = Facts(_caller), Facts(_request)
         self._addresses, self._resources = Facts(_address), Facts(_resource)
@@ -103,6 +106,7 @@ class Normaliser:
             good = [i for i in range(len(batch.records)) if i not in wrong]
             batch, ticks = batch.only(good), ticks[good]
         self._ticks.append(ticks)
+        self._precisions.append(precisions_of([r.time or "" for r in batch.records]))
         self._take_facts(batch, evidence)
         self._take_rows(batch, evidence)
 
@@ -116,6 +120,7 @@ class Normaliser:
             [r.requestUri for r in records], answers, [r.resultSignature for r in records],
             [r.resultType for r in records], [r.subnetId for r in records], [r.PoolName for r in records],
             [r.operationVersion for r in records], _routes(batch.routes, evidence),
+            [denial_of(r.resultDescription) for r in records],
         )  # fmt: skip
         self._addresses.take([r.callerIpAddress for r in records])
         self._resources.take(*zip(*map(_names_of_resource, records), strict=True) if records else ((), (), (), ()))
@@ -146,12 +151,15 @@ class Normaliser:
         callers, requests = self._callers.settle(), self._requests.settle()
         addresses, resources = self._addresses.settle(), self._resources.settle()
         columns: dict[str, Any] = {
-            **self._kept, **self._sources(),
+            **self._kept, **self._sources(), "source_number": self._kept["nth"],
             **callers.columns(_columns_of(Caller)), **requests.columns(_columns_of(Request)),
             **resources.columns(_columns_of(Resource)), **addresses.columns(Address._fields),
+            "key": _keys(resources, requests),
             "record_id": self._record_ids(ticks, callers, requests, addresses, resources),
             "time": pa.array(ticks // 10).cast(pa.timestamp("us")),
             "t": pa.array(ticks // 10),
+            "tick": pa.array(ticks % 10),
+            "precision": pa.array(np.concatenate(self._precisions) if self._precisions else ticks),
             "result_description": pa.array(self._kept["result_description"], pa.string()).dictionary_encode(),
         }  # fmt: skip
         return pa.table([_typed(columns[c.name], c.type) for c in schema.EVENTS], names=list(schema.EVENT_NAMES))
@@ -221,6 +229,13 @@ def _names_of_resource(record: Record) -> tuple[str | None, str | None, str | No
     uris = (record.requestUri, named.get("requesturi"), named.get("id"))
     origin = next((origin for uri in uris if isinstance(uri, str) and (origin := origin_of(uri))), None)
     return None, record.Resource, None, origin
+
+
+def _keys(resources: Settled[Resource], requests: Settled[Request]) -> pa.Array:
+    """HSM and name of a key: of two HSMs, keys of one name are two keys."""
+    hsms = resources.columns(["hsm"])["hsm"].cast(pa.string())
+    names = requests.columns(["key_name"])["key_name"].cast(pa.string())
+    return pc.binary_join_element_wise(pc.fill_null(hsms, ""), names, "/").dictionary_encode()
 
 
 def _routes(routes: list[str], evidence: Evidence) -> list[str]:

@@ -6,12 +6,17 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from ..identifiers import folded, unescaped
 from ..operations import meaning
 from ._clients import client_of
+from ._denials import NO_DENIAL, Denial
 from ._nested import object_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KEY_WORDS = {"versions", "rotationpolicy", "rotate", "create", "backup", "restore"}  # no versions of a key
 _VERSION = re.compile(r"[0-9a-fA-F]{32}")
@@ -23,6 +28,7 @@ _SIGNATURES = {
     "ok": "success", "created": "success", "nocontent": "success", "accepted": "accepted",
     "unauthorized": "denied", "forbidden": "denied",
 }  # fmt: skip
+_STATUSES = {"ok": 200, "created": 201, "accepted": 202, "nocontent": 204, "unauthorized": 401, "forbidden": 403}
 
 
 class Asked(NamedTuple):
@@ -39,6 +45,7 @@ class Asked(NamedTuple):
     pool_name: str | None
     version: str | float | None
     route: str
+    denied: Denial = NO_DENIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,10 @@ class Request:
     effect: str
     operation_status: str
     class_by_uri: str | None
+    act: str | None
+    known_by: str
+    denied_action: str | None
+    denied_scope: str | None
     outcome: str
     http_status: int | None
     result_type: str | None
@@ -99,10 +110,12 @@ def request_of(asked: Asked) -> Request:
     uri = _text(asked.request_uri) or _text(held.get("requesturi"))
     info = _text(asked.client_info) or _text(held.get("clientinfo"))
     status = whole(held.get("httpstatuscode") if asked.http_status is None else asked.http_status)
-    host, path, query = _taken_apart(uri)
+    host, path, query = uri_parts(uri)
     what, client = object_of(path), client_of(info)
-    known = meaning(asked.operation, path)
-    other = object_of(_taken_apart(_text(held.get("id")))[1])  # the object's own URI may name the version
+    known = meaning(
+        asked.operation, unescaped(path) if path else path, _answer(status, asked.signature), asked.denied.action
+    )
+    other = object_of(uri_parts(_text(held.get("id")))[1])  # the object's own URI may name the version
     same_key = other.key_name is not None and other.key_name == what.key_name
     return Request(
         operation=asked.operation,
@@ -110,6 +123,10 @@ def request_of(asked: Asked) -> Request:
         effect=known.effect,
         operation_status=known.operation_status,
         class_by_uri=known.class_by_uri,
+        act=known.act,
+        known_by=known.known_by,
+        denied_action=asked.denied.action,
+        denied_scope=asked.denied.scope,
         outcome=outcome_of(status, asked.signature),
         http_status=status,
         result_type=asked.result_type,
@@ -154,18 +171,20 @@ def object_of(path: str | None) -> Object:
     '/keys'
     >>> object_of("/keys/restore").key_name is None, object_of("/keys/card-00//sign").key_name
     (True, 'card-00')
-    >>> object_of("/keys/card-00/versions").key_version is None
-    True
+    >>> object_of("/keys/card-00/versions").key_version is None, object_of("/KEYS/Card%2D00").key_name
+    (True, 'card-00')
     """
-    parts = re.sub(r"^/+", "", path or "").split("/")
-    folded = [part.lower() for part in parts]
-    if "microsoft.authorization" in folded and folded[0] != "subscriptions":
-        return _role(parts, folded, folded.index("microsoft.authorization"))
-    head, second = folded[0], parts[1] if len(parts) > 1 and parts[1] else None
+    parts = straight(path or "").removeprefix("/").split("/")
+    small = [folded(part) for part in parts]
+    if small[0] == "subscriptions":
+        return _managed(small)
+    if "microsoft.authorization" in small:
+        return _role(small, small.index("microsoft.authorization"))
+    head, second = small[0], parts[1] if len(parts) > 1 and parts[1] else None
     if head == "keys":
-        return _key(parts, folded)
+        return _key(small)
     if head == "deletedkeys":
-        return Object("deleted_key", key_name=second)
+        return Object("deleted_key", key_name=folded(second) if second else None)
     if head in _JOBS:
         return Object(_JOBS[head], job_id=second if len(parts) > 2 else None)
     if head == "settings":
@@ -173,21 +192,38 @@ def object_of(path: str | None) -> Object:
     return Object(_PLAIN.get(head))
 
 
-def _key(parts: list[str], folded: list[str]) -> Object:
-    if len(parts) < 2 or not parts[1] or folded[1:] == ["restore"]:
+def straight(path: str) -> str:
+    """Path without what a server reads over: percent escapes decoded, several slashes as one.
+
+    >>> straight("//keys/Card%2D00//sign")
+    '/keys/Card-00/sign'
+    """
+    return re.sub(r"/{2,}", "/", unescaped(path))
+
+
+def _managed(parts: list[str]) -> Object:
+    """Return what a path of Azure Resource Manager points at: an HSM, or a key in it."""
+    inside = parts[parts.index("managedhsms") + 2 :] if "managedhsms" in parts else []
+    if inside[:1] != ["keys"]:
+        return Object("managed_hsm")
+    return _key(inside[:2] + inside[3 if inside[2:3] == ["versions"] else 2 :])
+
+
+def _key(parts: list[str]) -> Object:
+    if len(parts) < 2 or not parts[1] or parts[1:] == ["restore"]:
         return Object("key")
     third = parts[2] if len(parts) > 2 else ""
-    is_version = third.lower() not in _KEY_WORDS and _VERSION.fullmatch(third) is not None
-    return Object("key", key_name=parts[1], key_version=third.lower() if is_version else None)
+    is_version = third not in _KEY_WORDS and _VERSION.fullmatch(third) is not None
+    return Object("key", key_name=parts[1], key_version=third if is_version else None)
 
 
-def _role(parts: list[str], folded: list[str], at: int) -> Object:
+def _role(parts: list[str], at: int) -> Object:
     scope = parts[: max(at - 1, 0)]
-    kind = _ROLE_KINDS.get(folded[at + 1] if len(parts) > at + 1 else "")
-    role = parts[at + 2].lower() if len(parts) > at + 2 and parts[at + 2] else None
+    kind = _ROLE_KINDS.get(parts[at + 1] if len(parts) > at + 1 else "")
+    role = parts[at + 2] if len(parts) > at + 2 and parts[at + 2] else None
     return Object(
         kind,
-        key_name=scope[1] if len(scope) > 1 and folded[0] == "keys" else None,
+        key_name=scope[1] if len(scope) > 1 and parts[0] == "keys" else None,
         scope="/" + "/".join(part for part in scope if part),
         assignment_id=role if kind == "role_assignment" else None,
         role_definition_id=role if kind == "role_definition" else None,
@@ -202,8 +238,17 @@ def outcome_of(status: int | None, signature: object) -> str:
     """
     if status is not None:
         return _OUTCOMES.get(status, "failure")
-    phrase = re.sub(r"[^a-z]", "", str(signature or "").lower())
+    phrase = _phrase(signature)
     return _SIGNATURES.get(phrase, "failure" if phrase else "unknown")
+
+
+def _answer(status: int | None, signature: object) -> int | None:
+    """Status of the answer, or the one that its reason phrase stands for."""
+    return _STATUSES.get(_phrase(signature)) if status is None else status
+
+
+def _phrase(signature: object) -> str:
+    return re.sub(r"[^a-z]", "", str(signature or "").lower())
 
 
 def whole(value: object) -> int | None:
@@ -219,8 +264,12 @@ def whole(value: object) -> int | None:
     return int(number) if abs(number) < 2**53 else None
 
 
-def _taken_apart(uri: str | None) -> tuple[str, str | None, dict[str, list[str]]]:
-    """Host in lower case without its port, path, and query."""
+def uri_parts(uri: str | None) -> tuple[str, str | None, dict[str, list[str]]]:
+    """Host in lower case without its port, path, and query.
+
+    >>> uri_parts("https://Contoso.managedhsm.azure.net:443/keys/k?api-version=7.5")
+    ('contoso.managedhsm.azure.net', '/keys/k', {'api-version': ['7.5']})
+    """
     if not uri:
         return "", None, {}
     try:
@@ -239,6 +288,23 @@ def _held(text: str | None) -> dict[str, Any]:
     inner = held.get("properties")
     inner = object_in(inner) if isinstance(inner, str) else inner
     return {**{str(k).lower(): v for k, v in inner.items()}, **held} if isinstance(inner, dict) else held
+
+
+def properties_in(text: str | None) -> dict[str, str]:
+    """Properties as the source wrote them, by their names in lower case; what is in an object by both names.
+
+    >>> properties_in('{"isRbacAuthorized": true, "keyProperties": {"size": 2048}}')
+    {'isrbacauthorized': 'True', 'keyproperties_size': '2048'}
+    """
+    return dict(_leaves(_held(text), ""))
+
+
+def _leaves(held: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in held.items():
+        if isinstance(value, dict):
+            yield from _leaves({str(key).lower(): item for key, item in value.items()}, f"{prefix}{name}_")
+        elif value is not None and value != "":
+            yield f"{prefix}{name}", ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _text(value: object) -> str | None:

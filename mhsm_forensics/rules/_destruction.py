@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from ..text import spell, visible
+from ._readings import either, has, is_open, weighed
 from ._rule import ATTACK, DOCS, Hit, Rule
-from ._words import confidence, departs, joined, names, on, outcome, raised, stretches, times, title, unless_done, when
+from ._words import (
+    confidence,
+    departs,
+    joined,
+    names,
+    on,
+    outcome,
+    raised,
+    stretches,
+    times,
+    title,
+    truly,
+    unless_done,
+    when,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,35 +36,36 @@ _PREPARED: Final = pd.Timedelta(days=7)
 
 
 def _destroyed(found: Material) -> pd.DataFrame:
-    acts = found.done
-    acts = acts[acts["operation_class"].isin(["key_lifecycle", "key_read"]) & (acts["effect"] == "destroy")]
-    purge = acts["operation"].str.lower().str.contains("purge").fillna(value=False).astype(bool)
-    return acts.assign(purge=purge | (acts["object_type"] == "deleted_key").fillna(value=False).astype(bool))
+    acts = found.possible
+    acts = acts[acts["operation_class"].isin(["key_lifecycle", "key_read"]) & has(acts["effect"], "destroy")]
+    return acts.assign(purge=truly(acts["gravest"] == "KeyPurge") | truly(acts["object_type"] == "deleted_key"))
 
 
 def _deletions(found: Material) -> Iterator[Hit]:
     acts = _destroyed(found)
     for rows in stretches(acts[~acts["purge"]]):
-        count = rows["key_name"].nunique()
+        count = rows["key"].nunique()
         severity = raised("low", count > 2, departs(rows), departs(rows) and count <= 2)
-        yield Hit(title(f"{times(count, 'key')} deleted{unless_done(rows)}", rows), severity, confidence(rows), rows)
+        what = f"{times(count, 'key')} {either(rows, 'deleted')}{unless_done(rows)}"
+        yield Hit(title(what, rows), weighed(severity, rows), confidence(rows), rows)
 
 
 def _purges(found: Material) -> Iterator[Hit]:
     acts = _destroyed(found)
-    deletions = acts[~acts["purge"]].drop_duplicates(["hsm", "key_name"], keep="last").to_dict("records")
-    deleted = {(row["hsm"], row["key_name"]): row["time"] for row in deletions}
+    deletions = acts[~acts["purge"]].drop_duplicates("key", keep="last").to_dict("records")
+    deleted = {row["key"]: row["time"] for row in deletions}
     for rows in stretches(acts[acts["purge"]]):
-        count = rows["key_name"].nunique()
+        count = rows["key"].nunique()
         severity = raised("high", departs(rows) or count > 1)
-        what = f"{times(count, 'key')} purged for good{unless_done(rows)}"
-        yield Hit(title(what, rows, more=_after_deletion(rows, deleted)), severity, confidence(rows), rows)
+        what = f"{times(count, 'key')} {either(rows, 'purged')} for good{unless_done(rows)}"
+        more = _after_deletion(rows, deleted)
+        yield Hit(title(what, rows, more=more), weighed(severity, rows), confidence(rows), rows)
 
 
 def _after_deletion(rows: pd.DataFrame, deleted: dict[tuple[Any, Any], Any]) -> str:
     """Say how many were deleted shortly before: soft delete was there to give more time than that."""
-    purged = rows[["hsm", "key_name", "time"]].to_dict("records")
-    delays = [row["time"] - deleted[place] for row in purged if (place := (row["hsm"], row["key_name"])) in deleted]
+    purged = rows[["key", "time"]].to_dict("records")
+    delays = [row["time"] - deleted[row["key"]] for row in purged if row["key"] in deleted]
     delays = [delay for delay in delays if pd.Timedelta(0) <= delay <= _PAIRED]
     if not delays:
         return ""
@@ -60,8 +76,8 @@ def _rewrapped(found: Material) -> Iterator[Hit]:
     uses = found.asked("detect_rewrap", least=_REWRAPPED)
     for _, pair in uses.groupby(["old_key", "new_key"], sort=False):
         for rows in stretches(pair):
-            made, ended = _before_and_after(found.done, rows)
-            old, new = (visible(rows[name].iloc[0], limit=60) for name in ("old_key", "new_key"))
+            made, ended = _before_and_after(found.possible, rows)
+            old, new = (visible(rows[name].iloc[0].partition("/")[2], limit=60) for name in ("old_key", "new_key"))
             opened = int((rows["kind"] == "open").sum())
             what = f"{opened:,} data keys opened with {old} and {len(rows) - opened:,} closed with {new}"
             parts = ((made, f"{new} made by it before"), (ended, f"{old} deleted or changed by it after"))
@@ -74,9 +90,9 @@ def _rewrapped(found: Material) -> Iterator[Hit]:
 def _before_and_after(acts: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return acts of the same principal that made the new key before, and that ended or changed the old one after."""
     old, new = rows["old_key"].iloc[0], rows["new_key"].iloc[0]
-    own = acts[acts["principal"].isin(rows["principal"]) & acts["hsm"].isin(rows["hsm"])]
-    made = own["operation"].str.lower().isin(["keycreate", "keyimport", "keyrestore"]) & (own["key_name"] == new)
-    ends = own["operation"].str.lower().isin(["keydelete", "keypurge", "keyupdate"]) & (own["key_name"] == old)
+    own = acts[acts["actor"].isin(rows["actor"]) & acts["hsm"].isin(rows["hsm"])]
+    made = has(own["act"], "KeyCreate", "KeyImport", "KeyRestore", "ManagedHsmKeyPut") & (own["key"] == new)
+    ends = has(own["act"], "KeyDelete", "KeyPurge", "KeyUpdate") & (own["key"] == old)
     first, last = rows["time"].min(), rows["time"].max()
     return (
         own[made & own["time"].between(first - _PREPARED, last)],
@@ -85,25 +101,27 @@ def _before_and_after(acts: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFr
 
 
 def _hsm_deleted(found: Material) -> Iterator[Hit]:
-    acts = found.done
-    acts = acts[acts["operation_class"].isin(["management", "network"]) & (acts["effect"] == "destroy")]
+    acts = found.possible
+    acts = acts[acts["operation_class"].isin(["management", "network"]) & has(acts["effect"], "destroy")]
     activity = found.table("activity")
     folded = activity["operation"].str.lower().fillna("")
     ended = folded.isin(["microsoft.keyvault/managedhsms/delete"]) | folded.str.endswith(
         "deletedmanagedhsms/purge/action"
     )
     told = activity[ended & activity["outcome"].isin(["success", "accepted", "unknown"])]
-    for rows in stretches(joined(acts, told), by=("hsm", "object_id")):
-        said = title(f"The HSM itself deleted or purged, {outcome(rows)}", rows)
-        yield Hit(said, "critical", confidence(rows), rows)
+    for rows in stretches(joined(acts, told), by=("hsm", "actor")):
+        what = (
+            f"The HSM itself {either(rows, 'deleted' if is_open(rows).any() else 'deleted or purged')}, {outcome(rows)}"
+        )
+        yield Hit(title(what, rows), weighed("critical", rows), confidence(rows), rows)
 
 
 def _lost(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_lost")
     for _, about in rows.groupby(["hsm"], dropna=False, sort=False):
         about = about.sort_values(["time", "event_id"])
-        callers = times(about["principal"].nunique(), "principal")
-        what = f"{callers} asked {times(len(about))} for {times(about['key_name'].nunique(), 'key')} that were deleted"
+        callers = times(about["actor"].nunique(), "principal")
+        what = f"{callers} asked {times(len(about))} for {times(about['key'].nunique(), 'key')} that were deleted"
         yield Hit(f"{what}: {names(about['key_name'])}{on(about)}, {when(about)}", "low", "high", about)
 
 
@@ -172,7 +190,8 @@ RULES: Final = (
         title="The HSM deleted or purged",
         question="recoverable",
         severity="critical",
-        rises="always critical",
+        rises="critical; high where the record leaves open whether it was deleted, changed or read, and the principal had made "
+        "the same call before",
         confidence="high",
         techniques=("T1485",),
         why="With the HSM every key is gone for whoever needs it. It can be recovered until it is purged or the retention "
