@@ -121,8 +121,8 @@ def _line(name: str, mode: str, own: list[Judged]) -> None:
 
 
 def _details(judged: list[Judged]) -> None:
-    """Print what was lost, became wrong or cried, and in which logs; the last is wrong under true names already."""
-    for field in ("lost", "wrong", "alarms", "wrong_before"):
+    """Print what was lost, became wrong, cried or came anew, and in which logs; the last is wrong under true names already."""
+    for field in ("lost", "wrong", "alarms", "anew", "wrong_before"):
         places: dict[str, set[str]] = defaultdict(set)
         for one in judged:
             for text in getattr(one, field):

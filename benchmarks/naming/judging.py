@@ -48,6 +48,7 @@ class Judged:
     grave_after: int
     lost: tuple[str, ...]  # of these, what no finding keeps
     wrong: tuple[str, ...]  # sentences that became wrong
+    anew: tuple[str, ...]  # findings of medium or more that nothing under the true names stands for
     wrong_before: tuple[str, ...]  # sentences that are wrong under the true names: of the rule, or of this judge
     medium_before: int  # findings of medium or more
     medium_after: int
@@ -73,19 +74,20 @@ def judge(name: str, half: str, seed: int, modes: tuple[str, ...]) -> list[Judge
         titles = after.findings.loc[~after.findings["rule_id"].isin(CATCH_ALL | WHO | ACCUSING), "title"]
         results.append(
             Judged(
-                name, half, seed, mode, *grave, tuple(lost(before, after)), tuple(now.values()), tuple(said.values()),
+                name, half, seed, mode, *grave, tuple(lost(before, after)), tuple(now.values()),
+                tuple(lost(after, before, "medium")), tuple(said.values()),
                 *medium, tuple(alarms(after, asked)), len(titles), sum(map(is_understood, titles)),
             )
         )  # fmt: skip
     return results
 
 
-def lost(before: Read, after: Read) -> Iterator[str]:
+def lost(before: Read, after: Read, least: str = "high") -> Iterator[str]:
     """Yield each finding of high or critical of which too few events are in findings at most one step less severe."""
     kept = [(row.rule_id, SEVERITIES.index(row.severity), row.places) for row in after.findings.itertuples()]
     for row in before.findings.itertuples():
         rank = SEVERITIES.index(row.severity)
-        if rank < SEVERITIES.index("high") or not row.places or row.rule_id in CATCH_ALL:
+        if rank < SEVERITIES.index(least) or not row.places or row.rule_id in CATCH_ALL:
             continue
         helpless = CATCH_ALL if row.rule_id in WHO else CATCH_ALL | WHO
         covered = [places for rule, other, places in kept if rule not in helpless and other >= rank - 1]
