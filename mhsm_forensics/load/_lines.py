@@ -12,25 +12,31 @@ from ._batch import Batch
 from ._items import is_certain, is_plain, item_of
 from ._scan import Scanner
 from ._shapes import Record, decode
+from ._window import Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._window import Window
+    from ._templates import Alike, Templates
 
 _HEAD = 64 << 10
 _GLUE = b" \t\r\n,[]\x1e"
 
 
-def text_batches(window: Window) -> Iterator[Batch]:
-    """Yield what JSON text holds, be it lines or a document."""
+def text_batches(window: Window, templates: Templates | None = None) -> Iterator[Batch]:
+    """Yield what JSON text holds, be it lines or a document; lines that are alike need not be read one by one."""
     window.hold(0, _HEAD)
-    reader = _Text(window, Scanner(window, lined=_is_lined(window.data[:_HEAD])))
+    lined = is_lined(window.data[:_HEAD])
+    reader = _Text(window, Scanner(window, lined=lined), templates if lined else None)
     while window.data or window.more():
         yield reader.batch()
 
 
-def _is_lined(head: bytes) -> bool:
+def _read(data: bytes) -> Iterator[Batch]:
+    return text_batches(Window([data]))
+
+
+def is_lined(head: bytes) -> bool:
     """Whether a line of the file is a whole record by itself, whatever stands around it."""
     return any(_is_record(line.strip(_GLUE)) for line in head.splitlines())
 
@@ -45,13 +51,16 @@ def _is_record(line: bytes) -> bool:
 class _Text:
     """Goes through JSON text, by lines where a line begins and by what stands there elsewhere."""
 
-    def __init__(self, window: Window, scanner: Scanner) -> None:
-        self._window, self._scanner = window, scanner
+    def __init__(self, window: Window, scanner: Scanner, templates: Templates | None) -> None:
+        self._window, self._scanner, self._templates = window, scanner, templates
+        self._alike: Alike | None = None
         self._at_line_start = True
 
     def batch(self) -> Batch:
         """Account for about as much as is held, and let go of it."""
         batch, at = Batch(), 0
+        known = self._templates if self._begins_line else None
+        self._alike = batch.alike = known and known.read(self._window.data, self._window.offset, _read)
         end = self._window.offset + len(self._window.data)
         while at < len(self._window.data) and self._window.offset + at < end:
             at = self._some(batch, at)
@@ -60,12 +69,20 @@ class _Text:
         self._window.drop(at)
         return batch
 
+    @property
+    def _begins_line(self) -> bool:
+        return self._scanner.is_between and self._at_line_start
+
     def _some(self, batch: Batch, at: int) -> int:
-        if self._scanner.is_between and self._at_line_start:
-            last = self._window.data.rfind(b"\n")
-            if last >= at:
-                return self._lines(batch, at, last)
-        return self._step(batch, at)
+        if not self._begins_line:
+            return self._step(batch, at)
+        window, limit = self._window, len(self._window.data)
+        if self._alike:
+            if end := self._alike.run_at(window.offset + at, window.line_at(at)):
+                return end - window.offset
+            limit = min(limit, self._alike.next_run(window.offset + at) - window.offset)
+        last = window.data.rfind(b"\n", at, limit)
+        return self._lines(batch, at, last) if last >= at else self._step(batch, at)
 
     def _step(self, batch: Batch, at: int) -> int:
         at = self._scanner.step(batch, at)
