@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mhsm_forensics import operations, schema
+from mhsm_forensics import identifiers, operations, schema
 from mhsm_forensics.case import open_case
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def events(*rows: dict[str, Any], **common: Any) -> pd.DataFrame:
 def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, Any]:
     row = {**DEFAULTS, **given}
     meaning = operations.meaning(row["operation"], None)
+    object_id = row.get("object_id", f"oid-{row['principal']}" if row["principal"] else None)
     return {
         "event_id": f"e:{number:06d}",
         "time": time,
@@ -73,7 +74,9 @@ def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, 
         "operation_status": meaning.operation_status,
         "object_type": OBJECTS.get(meaning.operation_class) if row.get("key_name") else None,
         "outcome": OUTCOMES.get(row["http_status"], "failure"),
-        "object_id": f"oid-{row['principal']}" if row["principal"] else None,
+        "object_id": object_id,
+        "actor": identifiers.actor_of(object_id, row.get("app_id"), row.get("upn") or row["principal"]),
+        "key": f"{row['hsm'] or ''}/{row['key_name']}" if row.get("key_name") else None,
         "principal_type": "user" if row["principal"] else "anonymous",
         **row,
     }

@@ -11,9 +11,10 @@ PACKAGE = Path(__file__).parents[1] / "mhsm_forensics"
 
 # In reading order: a room may import the rooms above it, and none below.
 ROOMS = [
-    "errors", "zones", "schema", "reasons", "operations", "playbook", "text", "typed", "case", "evidence", "load", "normalise",
-    "derive", "engine", "search", "known", "ingest", "accounting", "analyse", "rules", "detect", "plot", "export", "views",
-    "report", "samples", "overview", "workbook", "terminal", "collect", "enrich", "widgets", "cli", "__main__",
+    "errors", "zones", "schema", "reasons", "operations", "playbook", "text", "identifiers", "typed", "case", "evidence",
+    "load", "normalise", "derive", "engine", "search", "known", "ingest", "accounting", "analyse", "rules", "detect", "plot",
+    "export", "views", "report", "samples", "overview", "workbook", "terminal", "collect", "enrich", "widgets", "cli",
+    "__main__",
 ]  # fmt: skip
 
 # These stand apart: the surface loads rooms by name, and the samples know no other room.

@@ -10,6 +10,7 @@ from mhsm_forensics.normalise import address_of, caller_of, object_of, outcome_o
 
 DAMAGED = Path(__file__).parents[1] / "data-samples" / "damaged"
 CLAIMS = "http://schemas.microsoft.com/identity/claims"
+ARM = "/subscriptions/7c/resourceGroups/rg/providers/Microsoft.KeyVault"
 DOCUMENTED = Path(__file__).parents[1] / "data-samples" / "documented"
 
 
@@ -68,7 +69,34 @@ def test_claims_are_found_in_every_spelling(identity, principal, kind, encoded):
 
 
 def test_a_challenge_names_nobody():
-    assert caller_of(b"{}", challenged=True).principal_type == "anonymous"
+    challenged = caller_of(b"{}", challenged=True)
+
+    assert (challenged.principal_type, challenged.actor) == ("anonymous", None)
+
+
+@pytest.mark.parametrize(
+    ("claims", "actor"),
+    [
+        ({"oid": "B1C52BF0-0C38", "appid": "04B0", "upn": "anna@contoso.example"}, "b1c52bf0-0c38"),
+        ({"oid": " {b1c52bf0-0c38}\n", "upn": "Anna@Contoso.example"}, "b1c52bf0-0c38"),
+        ({"oid": "b1c52bf0-0c38", "upn": "anna_contoso.example#EXT#@fabrikam.example"}, "b1c52bf0-0c38"),
+        ({"appid": "04B0"}, "04b0"),
+        ({"upn": "Anna.Berg@Contoso.example"}, "anna.berg@contoso.example"),
+        ({"upn": " JÖRG@contoso.example"}, "jörg@contoso.example"),
+        ({"unique_name": "live.com#Anna@fabrikam.example"}, "live.com#anna@fabrikam.example"),
+        ({"upn": "\u212aarl@contoso.example"}, "\u212aarl@contoso.example"),  # the Kelvin sign is no k
+        ({"upn": "\u0430nna@contoso.example"}, "\u0430nna@contoso.example"),  # nor is a Cyrillic letter a Latin one
+        ({"oid": "", "appid": None, "upn": ""}, None),
+        ({"xms_mirid": "/subscriptions/7c/mi-pay"}, None),  # two of one label may be two
+    ],
+)
+def test_an_actor_is_an_id_or_a_folded_name_and_never_a_label(claims, actor):
+    assert caller_of(json.dumps({"claim": claims}).encode()).actor == actor
+
+
+@pytest.mark.parametrize("identity", ["no json at all", [1, 2], "@{claim=}", {}, {"claim": {}}, None])
+def test_what_names_nobody_is_no_actor(identity):
+    assert caller_of(json.dumps(identity).encode()).actor is None
 
 
 @pytest.mark.parametrize(
@@ -86,6 +114,20 @@ def test_a_challenge_names_nobody():
         ("/keys/card-00/providers/Microsoft.Authorization/roleAssignments/7d1f", ("role_assignment", "card-00", None)),
         ("//providers/Microsoft.Authorization/roleDefinitions/9e", ("role_definition", None, None)),
         ("/deletedkeys/card-00/recover", ("deleted_key", "card-00", None)),
+        ("/DELETEDKEYS/Card-00", ("deleted_key", "card-00", None)),
+        ("/KEYS/Card%2D00/6B0D549B6F03675A1600A35A099950D8", ("key", "card-00", "6b0d549b6f03675a1600a35a099950d8")),
+        ("/%6beys/c%61rd-00/sign", ("key", "card-00", None)),
+        ("/keys/card%252D00", ("key", "card%252d00", None)),  # decoded once, and no escape comes of it
+        ("/keys/card%2F00/sign", ("key", "card%2f00", None)),
+        ("/keys/k%00%0A%E2%80%AE%FF%C0%AF%ED%A0%80", ("key", "k%00%0a%e2%80%ae%ff%c0%af%ed%a0%80", None)),
+        ("/keys/k%2D%FF%2", ("key", "k-%ff%2", None)),
+        ("/keys/%E2%84%AAek", ("key", "\u212aek", None)),
+        (f"{ARM}/managedHSMs/Northwind/keys/Card-00", ("key", "card-00", None)),
+        (f"{ARM}/MANAGEDHSMS/NORTHWIND/KEYS/CARD%2D00/VERSIONS/{'6B' * 16}", ("key", "card-00", "6b" * 16)),
+        (f"{ARM}/managedHSMs/Northwind/keys/versions/versions", ("key", "versions", None)),
+        (f"{ARM}/managedHSMs/Northwind/keys", ("key", None, None)),
+        (f"{ARM}/managedHSMs/Northwind", ("managed_hsm", None, None)),
+        (f"{ARM}/managedHSMs/keys/privateEndpointConnections/keys", ("managed_hsm", None, None)),
         ("/backup/6f/pending", ("backup", None, None)),
         ("/securitydomain/download/pending", ("security_domain", None, None)),
         ("/settings/AllowKeyManagementOperationsThroughARM", ("setting", None, None)),
@@ -106,6 +148,7 @@ def test_what_a_path_points_at(path, expected):
         ("//providers/Microsoft.Authorization/roleAssignments", "/"),
         ("/keys/providers/Microsoft.Authorization/roleAssignments/7d", "/keys"),
         ("/keys/card-00/providers/microsoft.authorization/roleassignments/7d", "/keys/card-00"),
+        ("/KEYS/Card%2D00/providers/Microsoft.Authorization/roleAssignments/7D", "/keys/card-00"),
     ],
 )
 def test_the_scope_of_a_role_assignment(path, scope):
@@ -150,3 +193,32 @@ def test_the_outcome_comes_from_the_status(status, signature, outcome):
 )
 def test_whole_numbers(value, number):
     assert whole(value) == number
+
+
+def test_one_key_and_one_caller_whatever_their_spelling(tmp_path):
+    uris = ["contoso.managedhsm.azure.net/keys/card-00/sign", "contoso.managedhsm.azure.net/KEYS/Card%2D00/sign",
+            f"management.azure.com{ARM}/managedHSMs/Contoso/keys/CARD-00/versions"]  # fmt: skip
+    tokens = [{"oid": "b1c5", "upn": "anna@x"}, {"oid": "B1C5", "upn": "Anna@X"}, {"oid": "b1c5"}]
+    rows = [
+        {"time": f"2026-03-05T02:00:0{n}Z", "resourceId": f"{ARM}/managedHSMs/{hsm}".upper(), "operationName": "KeySign",
+         "category": "AuditEvent", "identity": {"claim": token}, "properties": {"requestUri": f"https://{uri}?x=1"}}
+        for hsm in ("contoso", "second") for n, (uri, token) in enumerate(zip(uris, tokens, strict=True))
+    ]  # fmt: skip
+    (tmp_path / "PT1H.json").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+
+    found = load_events(tmp_path)
+
+    assert found["actor"].tolist() == ["b1c5"] * 6
+    assert found.groupby("key")["key_name"].apply(set).to_dict() == {
+        "contoso/card-00": {"card-00"},
+        "second/card-00": {"card-00"},
+    }
+    assert found["request_uri"].str.contains("Card%2D00").sum() == 2
+
+
+def test_a_key_of_an_hsm_that_nothing_names_is_no_key_of_another(tmp_path):
+    row = {"time": "2026-03-05T02:00:00Z", "operationName": "KeySign", "category": "AuditEvent", "identity": {},
+           "properties": {"requestUri": "/keys/K/sign", "httpStatusCode": 200}}  # fmt: skip
+    (tmp_path / "PT1H.json").write_text(json.dumps(row) + "\n" + json.dumps({**row, "properties": {}}) + "\n", "utf-8")
+
+    assert load_events(tmp_path)["key"].fillna("none").tolist() == ["/k", "none"]

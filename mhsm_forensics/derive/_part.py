@@ -112,7 +112,8 @@ class _Part:
     def __init__(self, writers: Writers, files: list[tuple[Evidence, Path]], last: Does) -> None:
         self.writers, self._last = writers, last
         self.loaded = {entry.evidence_id: Loaded(entry) for entry, _ in files}
-        self._held, self._alike = Normaliser(), None
+        self._held = Normaliser()
+        self._alike: AlikeRows | None = None
 
     def alike_of(self, rests: Rests) -> AlikeRows:
         """Rows of lines that are alike."""

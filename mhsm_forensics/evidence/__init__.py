@@ -13,6 +13,6 @@ from ._streams import BLOCK, TornStreamError
 
 __all__ = [
     "ARCHIVE", "BLOCK", "MAX_DEPTH", "Found", "Look", "Member", "Source", "Taken", "Tap", "TornStreamError", "Words",
-    "acquire", "blocks", "by_content", "contents", "cut", "evidence_id", "find", "head_of", "is_read_as_one", "located", "look_at",
-    "receive", "recover", "slices", "walk",
+    "acquire", "blocks", "by_content", "contents", "cut", "evidence_id", "find", "head_of", "is_read_as_one", "located",
+    "look_at", "receive", "recover", "slices", "walk",
 ]  # fmt: skip

@@ -112,7 +112,7 @@ def _is_time(name: str) -> bool:
 
 def _are_digits(buffer: NDArray[np.uint8], start: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether whole numbers as JSON writes them stand at some places."""
-    good = (size > 0) & (size <= _LONGEST_NUMBER)
+    good: NDArray[np.bool_] = (size > 0) & (size <= _LONGEST_NUMBER)
     for place in range(int(min(size.max(initial=0), _LONGEST_NUMBER))):
         here = buffer[np.minimum(start + place, len(buffer) - 1)]
         good &= (place >= size) | ((here >= ord("0")) & (here <= ord("9")))
@@ -124,8 +124,9 @@ def _are_digits(buffer: NDArray[np.uint8], start: NDArray[np.int64], size: NDArr
 def _are_like_times(buffer: NDArray[np.uint8], start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether texts have the marks of ``2026-03-04T09:15:02.1234567Z`` in their places: any other is looked at by itself."""
     size = end - start
-    good = (size >= 20) & (size <= 30) & (size != 21)
+    good: NDArray[np.bool_] = (size >= 20) & (size <= 30) & (size != 21)
     for place, mark in ((4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")):
         good &= buffer[np.minimum(start + place, len(buffer) - 1)] == ord(mark)
     good &= (size == 20) | (buffer[np.minimum(start + 19, len(buffer) - 1)] == ord("."))
-    return good & (buffer[np.maximum(end - 1, 0)] == ord("Z"))
+    good &= buffer[np.maximum(end - 1, 0)] == ord("Z")
+    return good

@@ -60,7 +60,8 @@ class _Text:
         """Account for about as much as is held, and let go of it."""
         batch, at = Batch(), 0
         known = self._templates if self._begins_line else None
-        self._alike = batch.alike = known and known.read(self._window.data, self._window.offset, _read)
+        self._alike = known.read(self._window.data, self._window.offset, _read) if known else None
+        batch.alike = self._alike
         end = self._window.offset + len(self._window.data)
         while at < len(self._window.data) and self._window.offset + at < end:
             at = self._some(batch, at)

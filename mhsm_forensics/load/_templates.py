@@ -189,9 +189,7 @@ class Templates:
         rest[rows] = np.where(numbers[codes] >= 0, numbers[codes], _UNKNOWN)
         edges[rows] = cuts
 
-    def _cut(
-        self, level: int, lines: Lines, rest: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _cut(self, level: int, lines: Lines, rest: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Cut the lines that no level before this one knows; returns them and their edges, in the order of the block."""
         left = np.flatnonzero(lines.is_plain & (rest < 0) & (lines.ends > lines.starts))
         counts = lines.quote_count[left]
@@ -214,6 +212,10 @@ class Templates:
             layouts.append(None if found in layouts else found)
         return layouts[level]
 
+    def _slots(self, level: int, count: int) -> tuple[Slot, ...]:
+        layout = self._layouts[count][level]
+        return layout.slots if layout else ()
+
     def _worth_learning(self, numbers: NDArray[np.int64], texts: list[bytes], codes: NDArray[np.int32]) -> list[int]:
         """Those of the new rests that came before, or come several times here."""
         if len(self._met) > _MET:
@@ -227,10 +229,9 @@ class Templates:
 
     def _example(self, level: int, lines: Lines, row: int, edges: NDArray[np.int64]) -> Example:
         start, end = int(lines.starts[row]), int(lines.ends[row])
-        layout = self._layouts[int(lines.quote_count[row])][level]
-        assert layout is not None  # noqa: S101 - the line was cut by it
+        slots = self._slots(level, int(lines.quote_count[row]))
         line = Probe(lines.data[start:end], tuple((edges - start).tolist()))
-        first, second = (_with_others(line, layout, which) for which in (0, 1))
+        first, second = (_with_others(line, slots, which) for which in (0, 1))
         return Example(first, second)
 
     def _learned(self, examples: list[Example], reader: Reader) -> list[bool]:
@@ -248,17 +249,21 @@ class Templates:
 def _rests(lines: Lines, edges: NDArray[np.int64]) -> pa.Array:
     """Lines without their slots."""
     count, width = edges.shape
-    flat = edges.astype(np.int32).reshape(-1)
-    pieces = pa.Array.from_buffers(pa.binary(), len(flat) - 1, [None, pa.py_buffer(flat), pa.py_buffer(lines.data)])
-    kept = pieces.take(pa.Array.from_buffers(pa.int32(), count * width // 2, [None, pa.py_buffer(np.arange(0, len(flat), 2, dtype=np.int32))]))
+    places = edges.astype(np.int32).reshape(-1)
+    pieces = pa.Array.from_buffers(pa.binary(), len(places) - 1, [None, *map(pa.py_buffer, (places, lines.data))])
+    kept = pieces.take(_numbers(np.arange(0, len(places), 2, dtype=np.int32)))
     offsets = np.frombuffer(kept.buffers()[1], np.int32)[: count * width // 2 + 1 : width // 2].copy()
     return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), kept.buffers()[2]])
 
 
-def _with_others(line: Probe, layout: Layout, which: int) -> Probe:
+def _numbers(values: NDArray[np.int32]) -> pa.Array:
+    return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(values)])
+
+
+def _with_others(line: Probe, slots: tuple[Slot, ...], which: int) -> Probe:
     """Return a line with other contents of its slots."""
     pieces, edges, at, size = [], [0], 0, 0
-    for number, slot in enumerate(layout.slots):
+    for number, slot in enumerate(slots):
         start, end = line.edges[2 * number + 1], line.edges[2 * number + 2]
         other = _other(number, which, line.line[start:end], slot)
         pieces += [line.line[at:start], other]

@@ -152,6 +152,7 @@ class Normaliser:
             **kept, **self._places(), **time_columns(ticks),
             **callers.columns(_columns_of(Caller)), **requests.columns(_columns_of(Request)),
             **resources.columns(_columns_of(Resource)), **addresses.columns(Address._fields),
+            "key": _keys(resources, requests),
             "record_id": record_ids(ticks, bases, kept["correlation_id"], kept["duration_ms"]),
             "result_description": pa.array(kept["result_description"], pa.string()).dictionary_encode(),
         }  # fmt: skip
@@ -218,6 +219,13 @@ def _names_of_resource(record: Record) -> tuple[str | None, str | None, str | No
     uris = (record.requestUri, named.get("requesturi"), named.get("id"))
     origin = next((origin for uri in uris if isinstance(uri, str) and (origin := origin_of(uri))), None)
     return None, record.Resource, None, origin
+
+
+def _keys(resources: Settled[Resource], requests: Settled[Request]) -> pa.Array:
+    """HSM and name of a key: of two HSMs, keys of one name are two keys."""
+    hsms = resources.columns(["hsm"])["hsm"].cast(pa.string())
+    names = requests.columns(["key_name"])["key_name"].cast(pa.string())
+    return pc.binary_join_element_wise(pc.fill_null(hsms, ""), names, "/").dictionary_encode()
 
 
 def _routes(routes: list[str], evidence: Evidence) -> list[str]:

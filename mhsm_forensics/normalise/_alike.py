@@ -62,7 +62,7 @@ class Rests:
     def __init__(self, normalise: Normalise) -> None:
         self._normalise = normalise
         self._tables: list[pa.Table] = []
-        self._known: pa.Table | None = None
+        self._known: dict[str, pa.ChunkedArray] = {}
         self._joined = 0  # of the tables, how many are in what is known
         self.bases: list[str] = []
         self.rules: dict[str, _Growing] = {}  # of columns that vary
@@ -79,7 +79,9 @@ class Rests:
         for at, example in enumerate(examples):
             rules = {name: rule_of(example, *rows[at]) for name, rows in varying.items() if at in rows}
             time = rules.get(_TIME_TEXT)
-            is_clear = bases[at] == bases[count + at] and all(rules.values()) and time is not None and time.kind == SLICE
+            is_clear = (
+                bases[at] == bases[count + at] and all(rules.values()) and time is not None and time.kind == SLICE
+            )
             clear.append(is_clear)
             if is_clear:
                 self._keep(bases[at], {name: rule for name, rule in rules.items() if rule})
@@ -97,18 +99,19 @@ class Rests:
             if rule.kind == JOINED:
                 self.joined[name, number] = rule
         for name, held in self.rules.items():
-            held.append(rules[name][: len(NO_RULE)] if name in rules else NO_RULE)
+            held.append(rules[name].places if name in rules else NO_RULE)
         self.bases.append(base)
 
     def columns(self, rest: NDArray[np.int64]) -> dict[str, pa.Array]:
         """Columns of some rows, of which those that vary are to be filled."""
         if self._joined < len(self._tables):
             new = self._tables[self._joined :]
-            known = [] if self._known is None else [self._known]
-            self._known = pa.concat_tables(known + new).unify_dictionaries().combine_chunks()
+            known = [pa.table(self._known)] if self._known else []
+            table = pa.concat_tables(known + new).unify_dictionaries().combine_chunks()
+            self._known = dict(zip(table.column_names, table.columns, strict=True))
             self._joined += len(new)
         rows = pa.array(rest)
-        return {name: self._known[name].chunk(0).take(rows) for name in self._known.column_names}
+        return {name: column.chunk(0).take(rows) for name, column in self._known.items()}
 
 
 def _varying(both: pa.Table, count: int) -> dict[str, dict[int, tuple[Any, Any]]]:
@@ -147,7 +150,9 @@ class AlikeRows:
         self._rests = rests
         self._evidence: list[Evidence] = []
         self._ticks: list[NDArray[np.int64]] = []
-        self._placed: dict[str, list[NDArray[Any]]] = {name: [] for name in ("rest", "file", "line", "offset", "length")}
+        self._placed: dict[str, list[NDArray[Any]]] = {
+            name: [] for name in ("rest", "file", "line", "offset", "length")
+        }
         self._varying: list[dict[str, pa.Array]] = []
         self._counts: list[int] = []
         self.count = 0
@@ -218,9 +223,7 @@ class AlikeRows:
         for name in set().union(*self._varying):
             columns[name] = self._column(name, columns[name])
         columns |= time_columns(ticks)
-        columns |= place_columns(
-            self._evidence, placed["file"], placed["line"], placed["offset"], placed["length"]
-        )
+        columns |= place_columns(self._evidence, placed["file"], placed["line"], placed["offset"], placed["length"])
         bases = map(self._rests.bases.__getitem__, placed["rest"].tolist())
         columns["record_id"] = record_ids(
             ticks, bases, columns["correlation_id"].to_pylist(), columns["duration_ms"].to_pylist()

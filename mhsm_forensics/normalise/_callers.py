@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from ..identifiers import actor_of, guid_of
 from ._nested import object_in
 
 # Label of a caller whose identity an export has spoilt: that is not a caller without identity.
@@ -38,6 +39,7 @@ _TENANT_IN_ISSUER = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F
 class Caller:
     """What a token's claims say about the caller."""
 
+    actor: str | None = None
     principal: str | None = None
     principal_type: str = "unknown"
     object_id: str | None = None
@@ -82,7 +84,7 @@ def caller_of(identity: bytes, *, challenged: bool = False, tenant_id: str | Non
     claims = _flat(decoded)
     if not claims:
         kind = "anonymous" if challenged else "unknown"
-        nobody = Caller(principal_type=kind, tenant_id=_lower(tenant_id), identity_json=text)
+        nobody = Caller(principal_type=kind, tenant_id=guid_of(tenant_id), identity_json=text)
         return (
             nobody
             if decoded is not None or not text
@@ -90,9 +92,10 @@ def caller_of(identity: bytes, *, challenged: bool = False, tenant_id: str | Non
         )
     said: dict[str, str | None] = dict.fromkeys(_SPELLINGS)
     said |= {name: claims[spelling] for spelling, name in _BEST_LAST if spelling in claims}
-    said["object_id"], said["app_id"] = _lower(said["object_id"]), _lower(said["app_id"])
-    said["tenant_id"] = _lower(said["tenant_id"] or _tenant_of(claims.get("iss")) or tenant_id)
-    return Caller(_label(said), _kind(said, claims), identity_json=text, **said)
+    said["object_id"], said["app_id"] = guid_of(said["object_id"]), guid_of(said["app_id"])
+    said["tenant_id"] = guid_of(said["tenant_id"] or _tenant_of(claims.get("iss")) or tenant_id)
+    actor = actor_of(said["object_id"], said["app_id"], said["upn"])
+    return Caller(actor, _label(said), _kind(said, claims), identity_json=text, **said)
 
 
 def _label(said: dict[str, str | None]) -> str | None:
@@ -148,10 +151,6 @@ def _flat(value: object, prefix: str = "") -> dict[str, str]:
 def _folded(name: str) -> str:
     """Return a claim's name in one spelling; there are few names, and a token of its own for every caller and hour."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower())
-
-
-def _lower(text: str | None) -> str | None:
-    return text.lower() if text else None
 
 
 def _tenant_of(issuer: str | None) -> str | None:

@@ -18,11 +18,10 @@ def record_ids(
     ticks: np.ndarray, bases: Iterable[str], correlations: Iterable[str | None], durations: Iterable[int | None]
 ) -> pa.Array:
     """Digest of time, correlation id, duration, and what else it rests on; 32 hex digits for each record."""
-    sha256 = hashlib.sha256
     rows = zip(ticks.tolist(), bases, correlations, durations, strict=True)
-    digests = b"".join(
-        [sha256(f"{tick}\x1f{base}\x1f{correlation or ''}\x1f{ms}".encode()).digest()[:16] for tick, base, correlation, ms in rows]
-    )
+    texts = [f"{tick}\x1f{base}\x1f{correlation or ''}\x1f{ms}".encode() for tick, base, correlation, ms in rows]
+    sha256 = hashlib.sha256
+    digests = b"".join([sha256(text).digest()[:16] for text in texts])
     count = len(digests) // 16
     offsets = np.arange(0, 32 * count + 1, 32, dtype=np.int32)
     letters = _HEX[np.frombuffer(digests, np.uint8)]

@@ -12,8 +12,13 @@ from .. import schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ..case import Evidence
     from ..load import Place, Reject
+
+    Numbers = Sequence[int] | NDArray[np.int64]
 
 
 def event_id(evidence: Evidence, place: Place) -> str:
@@ -23,8 +28,7 @@ def event_id(evidence: Evidence, place: Place) -> str:
 
 
 def place_columns(
-    evidence: list[Evidence], files: Sequence[int], lines: Sequence[int], offsets: Sequence[int], lengths: Sequence[int],
-    nth: Sequence[int] = (),
+    evidence: list[Evidence], files: Numbers, lines: Numbers, offsets: Numbers, lengths: Numbers, nth: Sequence[int] = ()
 ) -> dict[str, pa.Array]:  # fmt: skip
     """Columns that say where records are; *files* are numbers in *evidence*."""
     of = pa.array(files, pa.int32())
@@ -43,7 +47,7 @@ def _named(of: pa.Array, names: list[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(of, pa.array(names, pa.string()))
 
 
-def event_ids(evidence_ids: pa.Array, offsets: Sequence[int], nth: Sequence[int]) -> pa.Array:
+def event_ids(evidence_ids: pa.Array, offsets: Numbers, nth: Sequence[int]) -> pa.Array:
     """Ids of many records: `event_id`, a column at a time."""
     which = pa.array(offsets, pa.int64()).cast(pa.string())
     if max(nth, default=1) > 1:

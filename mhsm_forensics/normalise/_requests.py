@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from ..identifiers import folded, unescaped
 from ..operations import meaning
 from ._clients import client_of
 from ._nested import object_in
@@ -101,7 +102,7 @@ def request_of(asked: Asked) -> Request:
     status = whole(held.get("httpstatuscode") if asked.http_status is None else asked.http_status)
     host, path, query = _taken_apart(uri)
     what, client = object_of(path), client_of(info)
-    known = meaning(asked.operation, path)
+    known = meaning(asked.operation, unescaped(path) if path else path)
     other = object_of(_taken_apart(_text(held.get("id")))[1])  # the object's own URI may name the version
     same_key = other.key_name is not None and other.key_name == what.key_name
     return Request(
@@ -154,18 +155,20 @@ def object_of(path: str | None) -> Object:
     '/keys'
     >>> object_of("/keys/restore").key_name is None, object_of("/keys/card-00//sign").key_name
     (True, 'card-00')
-    >>> object_of("/keys/card-00/versions").key_version is None
-    True
+    >>> object_of("/keys/card-00/versions").key_version is None, object_of("/KEYS/Card%2D00").key_name
+    (True, 'card-00')
     """
-    parts = re.sub(r"^/+", "", path or "").split("/")
-    folded = [part.lower() for part in parts]
-    if "microsoft.authorization" in folded and folded[0] != "subscriptions":
-        return _role(parts, folded, folded.index("microsoft.authorization"))
-    head, second = folded[0], parts[1] if len(parts) > 1 and parts[1] else None
+    parts = re.sub(r"^/+", "", unescaped(path or "")).split("/")
+    small = [folded(part) for part in parts]
+    if small[0] == "subscriptions":
+        return _managed(small)
+    if "microsoft.authorization" in small:
+        return _role(small, small.index("microsoft.authorization"))
+    head, second = small[0], parts[1] if len(parts) > 1 and parts[1] else None
     if head == "keys":
-        return _key(parts, folded)
+        return _key(small)
     if head == "deletedkeys":
-        return Object("deleted_key", key_name=second)
+        return Object("deleted_key", key_name=folded(second) if second else None)
     if head in _JOBS:
         return Object(_JOBS[head], job_id=second if len(parts) > 2 else None)
     if head == "settings":
@@ -173,21 +176,29 @@ def object_of(path: str | None) -> Object:
     return Object(_PLAIN.get(head))
 
 
-def _key(parts: list[str], folded: list[str]) -> Object:
-    if len(parts) < 2 or not parts[1] or folded[1:] == ["restore"]:
+def _managed(parts: list[str]) -> Object:
+    """Return what a path of Azure Resource Manager points at: an HSM, or a key in it."""
+    inside = parts[parts.index("managedhsms") + 2 :] if "managedhsms" in parts else []
+    if inside[:1] != ["keys"]:
+        return Object("managed_hsm")
+    return _key(inside[:2] + inside[3 if inside[2:3] == ["versions"] else 2 :])
+
+
+def _key(parts: list[str]) -> Object:
+    if len(parts) < 2 or not parts[1] or parts[1:] == ["restore"]:
         return Object("key")
     third = parts[2] if len(parts) > 2 else ""
-    is_version = third.lower() not in _KEY_WORDS and _VERSION.fullmatch(third) is not None
-    return Object("key", key_name=parts[1], key_version=third.lower() if is_version else None)
+    is_version = third not in _KEY_WORDS and _VERSION.fullmatch(third) is not None
+    return Object("key", key_name=parts[1], key_version=third if is_version else None)
 
 
-def _role(parts: list[str], folded: list[str], at: int) -> Object:
+def _role(parts: list[str], at: int) -> Object:
     scope = parts[: max(at - 1, 0)]
-    kind = _ROLE_KINDS.get(folded[at + 1] if len(parts) > at + 1 else "")
-    role = parts[at + 2].lower() if len(parts) > at + 2 and parts[at + 2] else None
+    kind = _ROLE_KINDS.get(parts[at + 1] if len(parts) > at + 1 else "")
+    role = parts[at + 2] if len(parts) > at + 2 and parts[at + 2] else None
     return Object(
         kind,
-        key_name=scope[1] if len(scope) > 1 and folded[0] == "keys" else None,
+        key_name=scope[1] if len(scope) > 1 and parts[0] == "keys" else None,
         scope="/" + "/".join(part for part in scope if part),
         assignment_id=role if kind == "role_assignment" else None,
         role_definition_id=role if kind == "role_definition" else None,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..load import Example
 
 CONSTANT, SLICE, NUMBER, JOINED = range(4)
-NO_RULE: Final = (CONSTANT, 0, 0, 0, 0)
+NO_RULE: Final[tuple[int, ...]] = (CONSTANT, 0, 0, 0, 0)
 
 
 class Rule(NamedTuple):
@@ -31,6 +31,11 @@ class Rule(NamedTuple):
     end_behind: int = 0
     pieces: tuple[str, ...] = ()
     slots: tuple[int, ...] = ()
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Its numbers."""
+        return self[:5]
 
 
 def rule_of(example: Example, one: Any, two: Any) -> Rule | None:

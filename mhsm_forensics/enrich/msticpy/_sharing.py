@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # Names, ids, addresses and texts that a caller or a customer chose. They become random ids, whole.
 _MASKED: Final = frozenset({
-    "api_version", "app_id", "asked", "assignment_id", "caller_ip", "client", "client_info", "client_version",
-    "correlation_id", "hsm", "job_id", "key_name", "key_version", "managed_identity_id", "object_id", "pool_name",
+    "actor", "api_version", "app_id", "asked", "assignment_id", "caller_ip", "client", "client_info", "client_version",
+    "correlation_id", "hsm", "job_id", "key", "key_name", "key_version", "managed_identity_id", "object_id", "pool_name",
     "principal", "private_endpoint_id", "record_id", "request_uri", "resource_group", "resource_id",
     "role_definition_id", "scope", "setting", "subnet_id", "subscription_id", "tenant_id", "token_id", "token_ip",
     "trusted_service", "upn", "value",
