@@ -37,7 +37,7 @@ class Stage:
     def __init__(self, waiting: int) -> None:
         self._jobs: Queue[Job | None] = Queue(waiting)
         self._problem: BaseException | None = None
-        self._thread = Thread(target=self._run, daemon=True)
+        self._thread = Thread(target=self._run, name="mhsm", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:

@@ -10,7 +10,7 @@ from ._shapes import Record, Row
 from ._window import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ._items import Item
     from ._templates import Alike
@@ -96,13 +96,13 @@ class Batch:
         self.lengths.append(place.length)
         self.nth.append(place.nth)
 
-    def add_lines(self, records: list[Record], data: list[bytes], line: int, offsets: list[int]) -> None:
-        """Account for lines that are a record each, as the service writes them; *line* is the first one's number."""
+    def add_lines(self, records: list[Record], data: list[bytes], lines: Sequence[int], offsets: list[int]) -> None:
+        """Account for lines that are a record each, as the service writes them."""
         self.records += records
         self.routes += ["storage"] * len(records)
         self.utc += [False] * len(records)
         self.data += data
-        self.lines += range(line, line + len(records))
+        self.lines += lines
         self.offsets += offsets
         self.lengths += map(len, data)
         self.nth += [1] * len(records)

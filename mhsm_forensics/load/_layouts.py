@@ -1,14 +1,15 @@
 r"""How lines are laid out: which of their values vary from record to record, found by the names of their keys.
 
 A *slot* is the text between two quotes, or digits between a colon and the next quote. It is known by the number of the quote
-before it, which is the same in all lines of a layout. A wrong guess costs time and never a value: what is in no slot has to
-be equal, byte for byte, before two lines count as alike.
+before it, which is the same in all lines of a layout. What is in no slot has to be equal, byte for byte, before two lines
+count as alike. So it is enough to look at one of them to know that its slots are values of such keys (`Layout.is_of`).
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -17,10 +18,13 @@ from ._quotes import Lines, holds_any
 from ._shapes import meaning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 MOST_SLOTS: Final = 10
 _LONGEST_NUMBER: Final = 15  # digits: a float holds it exactly
+_LONGEST_KEY = 96  # bytes, with what stands around it
 
 # What a field or claim is called, and what says nothing but is another one in each row of Log Analytics.
 _VARYING = {("field", name) for name in ("correlationId", "durationMs")} | {
@@ -70,6 +74,30 @@ class Layout:
                 good &= _are_like_times(lines.buffer, start, end)
         return edges, good
 
+    def is_of(self, line: bytes, edges: Sequence[int]) -> bool:
+        """Whether each slot of a line that is JSON is the value of a key that varies.
+
+        The text before it tells: a quote behind a brace or a comma that is followed by a name can't end a text.
+        """
+        return all(
+            _is_value(line, edges[2 * number + 1], edges[2 * number + 2], slot)
+            for number, slot in enumerate(self.slots)
+        )
+
+
+_BEFORE_TEXT = re.compile(rb'[{,] *(\\?)"(\w{1,64})\1" *: *\1"\Z')
+_BEFORE_NUMBER = re.compile(rb'[{,] *(\\?)"(\w{1,64})\1" *: *\Z')
+_AFTER_NUMBER = b",} "
+
+
+def _is_value(line: bytes, start: int, end: int, slot: Slot) -> bool:
+    before = line[max(start - _LONGEST_KEY, 0) : start]
+    key = (_BEFORE_NUMBER if slot.is_number else _BEFORE_TEXT).search(before)
+    if key is None or (slot.is_number and line[end : end + 1] not in _AFTER_NUMBER):
+        return False
+    name = key[2].decode("utf-8", "replace").lower()
+    return _varies(name) and _is_time(name) == slot.is_time
+
 
 def layout_of(line: bytes) -> Layout | None:
     """Return the layout of a line; None where no time is found in it."""
@@ -102,6 +130,7 @@ def _slot(line: bytes, edges: list[int], number: int) -> Slot | None:
     return Slot(number + 2, 0, int(is_escaped), is_number=False, is_time=_is_time(name))
 
 
+@lru_cache(4096)
 def _varies(name: str) -> bool:
     return name in _CLAIMS or name in _IDS or _is_time(name) or meaning(name) in _VARYING
 

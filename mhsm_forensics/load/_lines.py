@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,7 @@ from ._shapes import Record, decode
 from ._window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ._templates import Alike, Templates
 
@@ -92,15 +93,17 @@ class _Text:
 
     def _lines(self, batch: Batch, at: int, last: int) -> int:
         """Account for the lines up to the last break; returns where they end, or where a longer thing does."""
-        window, first = self._window, self._window.line_at(at)
+        window = self._window
         pieces = window.data[at:last].split(b"\n")
         lengths = np.fromiter(map(len, pieces), "int64", len(pieces)) + 1
         starts = (window.offset + at + np.cumsum(lengths) - lengths).tolist()
+        numbers: Sequence[int] = range(first := window.line_at(at), first + len(pieces))
         if b"\r" in window.data:
+            numbers = _numbered(pieces, first)
             pieces = [piece.rstrip(b"\r") for piece in pieces]
         index = 0
         while index < len(pieces):
-            index += self._plain_lines(batch, pieces, index, first, starts)
+            index += self._plain_lines(batch, pieces, index, numbers, starts)
             if index < len(pieces) and not pieces[index].strip():
                 batch.blank += 1
                 index += 1
@@ -120,13 +123,22 @@ class _Text:
                 break
         return self._window.offset + at
 
-    def _plain_lines(self, batch: Batch, pieces: list[bytes], index: int, first: int, starts: list[int]) -> int:
+    def _plain_lines(
+        self, batch: Batch, pieces: list[bytes], index: int, lines: Sequence[int], starts: list[int]
+    ) -> int:
         """Account for lines that are records as the service writes them; returns how many there are in a row."""
         records = _decoded(pieces, index)
         count = len(records)
         if count:
-            batch.add_lines(records, pieces[index : index + count], first + index, starts[index : index + count])
+            places = slice(index, index + count)
+            batch.add_lines(records, pieces[places], lines[places], starts[places])
         return count
+
+
+def _numbered(pieces: list[bytes], first: int) -> list[int]:
+    """Numbers of lines that end with a newline, where a carriage return by itself ends one too."""
+    breaks = (piece.count(b"\r") + (not piece.endswith(b"\r")) for piece in pieces[:-1])
+    return list(accumulate(breaks, initial=first))
 
 
 def _decoded(pieces: list[bytes], index: int) -> list[Record]:

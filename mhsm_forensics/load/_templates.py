@@ -212,10 +212,6 @@ class Templates:
             layouts.append(None if found in layouts else found)
         return layouts[level]
 
-    def _slots(self, level: int, count: int) -> tuple[Slot, ...]:
-        layout = self._layouts[count][level]
-        return layout.slots if layout else ()
-
     def _worth_learning(self, numbers: NDArray[np.int64], texts: list[bytes], codes: NDArray[np.int32]) -> list[int]:
         """Those of the new rests that came before, or come several times here."""
         if len(self._met) > _MET:
@@ -227,23 +223,27 @@ class Templates:
         self._met.update(hashes.values())
         return wanted
 
-    def _example(self, level: int, lines: Lines, row: int, edges: NDArray[np.int64]) -> Example:
+    def _example(self, level: int, lines: Lines, row: int, edges: NDArray[np.int64]) -> Example | None:
+        """Return two other lines with the rest of one; None where its slots are no values that vary."""
         start, end = int(lines.starts[row]), int(lines.ends[row])
-        slots = self._slots(level, int(lines.quote_count[row]))
+        layout = self._layouts[int(lines.quote_count[row])][level]
         line = Probe(lines.data[start:end], tuple((edges - start).tolist()))
-        first, second = (_with_others(line, slots, which) for which in (0, 1))
-        return Example(first, second)
+        if layout is None or not layout.is_of(line.line, line.edges):
+            return None
+        example = Example(*(_with_others(line, layout.slots, which) for which in (0, 1)))
+        return example if example.tells_slots_apart else None
 
-    def _learned(self, examples: list[Example], reader: Reader) -> list[bool]:
+    def _learned(self, examples: list[Example | None], reader: Reader) -> list[bool]:
         """Have the ordinary reader read both lines of each example, and say for which that tells all."""
-        one, first = _alone([example.first.line for example in examples], reader)
-        two, second = _alone([example.second.line for example in examples], reader)
+        good = [(number, example) for number, example in enumerate(examples) if example]
+        one, first = _alone([example.first.line for _, example in good], reader)
+        two, second = _alone([example.second.line for _, example in good], reader)
         at_one, at_two = ({number: at for at, number in enumerate(numbers)} for numbers in (first, second))
-        both = [number for number, example in enumerate(examples)
-                if number in at_one and number in at_two and example.tells_slots_apart]  # fmt: skip
-        batches = one.only(at_one[number] for number in both), two.only(at_two[number] for number in both)
-        told = dict(zip(both, self._learn([examples[number] for number in both], *batches), strict=True))
-        return [told.get(number, False) for number in range(len(examples))]
+        both = [at for at in range(len(good)) if at in at_one and at in at_two]
+        batches = one.only(at_one[at] for at in both), two.only(at_two[at] for at in both)
+        told = self._learn([good[at][1] for at in both], *batches)
+        learned = {good[at][0] for at, is_clear in zip(both, told, strict=True) if is_clear}
+        return [number in learned for number in range(len(examples))]
 
 
 def _rests(lines: Lines, edges: NDArray[np.int64]) -> pa.Array:

@@ -70,6 +70,8 @@ class Rests:
 
     def learn(self, examples: list[Example], first: Batch, second: Batch) -> list[bool]:
         """Take the records of two lines for each rest apart; returns of which it is clear what their slots are."""
+        if not examples:
+            return []
         both, bases = self._normalise(*zip((first, second), _FILES, strict=True))
         count = len(examples)
         if len(both) != 2 * count:  # a time that is none
@@ -158,21 +160,38 @@ class AlikeRows:
         self.count = 0
 
     def take(self, alike: Alike, evidence: Evidence) -> Batch:
-        """Add lines of some evidence; returns those that have to be read by themselves after all: their time may be none."""
-        rows = alike.rows
-        rest, edges = alike.rest[rows], alike.edges[rows]
-        starts, ends = _slice_places(self._rests.rules[_TIME_TEXT][rest], edges) if len(rows) else (rows, rows)
+        """Add lines of some evidence; returns those that have to be read by themselves after all."""
         clock = Clock.of(acquired=evidence.acquired, times_in=evidence.times_in)
-        ticks, is_odd = like_ticks(slices(alike.lines.data, starts, ends), clock)
-        if is_odd.any():
-            odd, good = rows[is_odd], ~is_odd
-            rows, rest, edges, ticks = rows[good], rest[good], edges[good], ticks[good]
-        else:
-            odd = rows[:0]
+        rows = alike.rows
+        filled, ticks, is_odd = self._read(alike, rows, clock)
+        odd = rows[is_odd]
+        if len(odd):
+            rows = rows[~is_odd]
+            filled, ticks, _ = self._read(alike, rows, clock)
         if len(rows):
             self._add(alike, evidence, rows, ticks)
-            self._varying.append(self._filled(alike, rest, edges))
+            self._varying.append(filled)
         return alike.read_again(odd)
+
+    def _read(
+        self, alike: Alike, rows: NDArray[np.int64], clock: Clock
+    ) -> tuple[dict[str, pa.Array], NDArray[np.int64], NDArray[np.bool_]]:
+        """Values that slots give, times, and which rows have in a slot what is no time or number after all."""
+        rest, edges = alike.rest[rows], alike.edges[rows]
+        places = _slice_places(self._rests.rules[_TIME_TEXT][rest], edges)
+        ticks, is_odd = like_ticks(slices(alike.lines.data, *places), clock)
+        filled = {}
+        for name, rules in self._rests.rules.items():
+            of = rules[rest]
+            kinds = set(np.unique(of[:, 0]).tolist())
+            if kinds == {SLICE}:
+                filled[name] = slices(alike.lines.data, *_slice_places(of, edges))
+            elif NUMBER in kinds:
+                filled[name], is_none = _numbers(alike, of, edges)
+                is_odd = is_odd | is_none
+            elif kinds != {CONSTANT}:
+                filled[name] = self._texts(name, alike, rest, of, edges)
+        return filled, ticks, is_odd
 
     def _add(self, alike: Alike, evidence: Evidence, rows: NDArray[np.int64], ticks: NDArray[np.int64]) -> None:
         if not self._evidence or self._evidence[-1] is not evidence:
@@ -186,20 +205,6 @@ class AlikeRows:
         self._ticks.append(ticks)
         self._counts.append(len(rows))
         self.count += len(rows)
-
-    def _filled(self, alike: Alike, rest: NDArray[np.int64], edges: NDArray[np.int64]) -> dict[str, pa.Array]:
-        """Values that slots give, of columns in which any line has some; null where the rest has the value."""
-        filled = {}
-        for name, rules in self._rests.rules.items():
-            of = rules[rest]
-            kinds = set(np.unique(of[:, 0]).tolist())
-            if kinds == {SLICE}:
-                filled[name] = slices(alike.lines.data, *_slice_places(of, edges))
-            elif NUMBER in kinds:
-                filled[name] = _numbers(alike, of, edges)
-            elif kinds != {CONSTANT}:
-                filled[name] = self._texts(name, alike, rest, of, edges)
-        return filled
 
     def _texts(
         self, name: str, alike: Alike, rest: NDArray[np.int64], of: NDArray[np.int64], edges: NDArray[np.int64]
@@ -249,8 +254,9 @@ def _slice_places(rules: NDArray[np.int64], edges: NDArray[np.int64]) -> tuple[N
     return edges[rows, rules[:, 1]] + rules[:, 2], edges[rows, rules[:, 3]] + rules[:, 4]
 
 
-def _numbers(alike: Alike, rules: NDArray[np.int64], edges: NDArray[np.int64]) -> pa.Array:
+def _numbers(alike: Alike, rules: NDArray[np.int64], edges: NDArray[np.int64]) -> tuple[pa.Array, NDArray[np.bool_]]:
+    """Numbers in slots, null where the rest has them; and where a text stands that is none."""
     rows, is_number = np.arange(len(edges)), rules[:, 0] == NUMBER
     starts, ends = edges[rows, rules[:, 1]], edges[rows, np.minimum(rules[:, 1] + 1, edges.shape[1] - 1)]
-    values = whole_numbers(alike.lines.buffer, starts, np.where(is_number, ends, starts))
-    return pa.array(values, mask=~is_number)
+    values, are_numbers = whole_numbers(alike.lines.buffer, starts, np.where(is_number, ends, starts))
+    return pa.array(values, mask=~is_number), ~are_numbers

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..load import Example
 
 CONSTANT, SLICE, NUMBER, JOINED = range(4)
+_DIGITS: Final = 15
 NO_RULE: Final[tuple[int, ...]] = (CONSTANT, 0, 0, 0, 0)
 
 
@@ -105,10 +106,15 @@ def slices(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> p
     return cut.take(pa.Array.from_buffers(pa.int32(), count, [None, pa.py_buffer(which)]))
 
 
-def whole_numbers(buffer: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Numbers whose digits stand at some places."""
+def whole_numbers(
+    buffer: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Numbers whose digits stand at some places, and whether they are digits, and so few that a float holds the number."""
     size, value = ends - starts, np.zeros(len(starts), np.int64)
-    for place in range(int(size.max(initial=0))):
+    good = size <= _DIGITS
+    for place in range(int(min(size.max(initial=0), _DIGITS))):
         digit = buffer[np.minimum(starts + place, len(buffer) - 1)].astype(np.int64) - ord("0")
-        value = np.where(place < size, value * 10 + digit, value)
-    return value
+        is_here = place < size
+        good &= ~is_here | ((digit >= 0) & (digit <= 9))
+        value = np.where(is_here, value * 10 + digit, value)
+    return value, good
