@@ -28,7 +28,12 @@ from .errors import SchemaError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from .errors import CaseError
+
+    Files = tuple[tuple[Path, ...], tuple[Path, ...]]  # of events, of witnesses
+
 _MEMORY = "1GB"
+_NO_WITNESSES = "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
 _CODED = 50_000  # different values of a text, up to which they are held as numbers
 
 # Spark SQL's names for what DuckDB calls otherwise.
@@ -109,7 +114,7 @@ def run(events: Any, text: str, **parameters: Any) -> pd.DataFrame:
 
 
 @contextmanager
-def sound(files: tuple[Path, ...]) -> Iterator[None]:
+def sound(files: Files) -> Iterator[None]:
     """Say of an engine that fails over a damaged file which file that is.
 
     Raises
@@ -120,28 +125,32 @@ def sound(files: tuple[Path, ...]) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as problem:
-        raise damage(files, schema.EVENTS) or problem from None
+        raise _damage(files) or problem from None
 
 
-def _files_of(events: Any) -> tuple[Path, ...]:
-    """Files of a case that a question rests on; of other files nobody knows what they should be."""
+def _damage(files: Files) -> CaseError | None:
+    return damage(files[0], schema.EVENTS) or damage(files[1], schema.WITNESSES)
+
+
+def _files_of(events: Any) -> Files:
+    """Files of a case that a question rests on: events and witnesses; of other files nobody knows what they should be."""
     found = events.events if isinstance(events, (Case, Picked)) else events
     if isinstance(found, Picked):
         return _files_of(found)
-    return (*found.paths, *found.copies) if isinstance(found, Events) else ()
+    return (found.paths, found.witnesses) if isinstance(found, Events) else ((), ())
 
 
 def _answer(
-    connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], files: tuple[Path, ...]
+    connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], files: Files
 ) -> pd.DataFrame:
     if "everything" in text:
         connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
-    if "FROM copies" in text:  # none, where the events did not come as a case
-        connection.execute("CREATE VIEW IF NOT EXISTS copies AS SELECT * FROM events WHERE false")
+    if "witnesses" in text:  # none, where the events did not come as a case: nobody knows which other records say them
+        connection.execute(f"CREATE VIEW IF NOT EXISTS witnesses AS {_NO_WITNESSES}")
     try:
         answer = connection.sql(_bound(text), params=parameters)
     except duckdb.BinderException as problem:
-        if found := damage(files, schema.EVENTS):
+        if found := _damage(files):
             raise found from None
         raise SchemaError(f"{str(problem).splitlines()[0]} Hint: pass case.events, unchanged.") from None
     return schema.to_pandas(answer.to_arrow_table())
@@ -261,10 +270,11 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Case):
         events = events.events
     if isinstance(events, Events):
-        require_columns((*events.paths, *events.copies), schema.EVENTS)
+        require_columns(events.paths, schema.EVENTS)
+        require_columns(events.witnesses, schema.WITNESSES)
         _register_files(connection, events.paths, events.scope)
-        if events.copies:
-            _register_files(connection, events.copies, events.scope, "copies")
+        if events.witnesses:
+            _register_files(connection, events.witnesses, name="witnesses")
     elif isinstance(events, (str, Path)):
         _register_files(connection, [Path(events)])
     elif isinstance(events, (list, tuple)) and events:

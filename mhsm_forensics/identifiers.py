@@ -12,8 +12,11 @@ https://www.rfc-editor.org/rfc/rfc3986#section-6.2.2
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _ESCAPES: Final = re.compile(r"(?:%[0-9a-fA-F]{2})+")
 _STRUCTURE: Final = frozenset("%/")  # a decoded one would be taken for an escape or for the end of a segment
@@ -78,3 +81,42 @@ def key_name_of(segment: str) -> str:
     'card-00'
     """
     return folded(unescaped(segment))
+
+
+def actors_named(text: str, known: Iterable[Mapping[str, str | None]]) -> list[str]:
+    """Actors that a person means by a text: a label, a user's name, an object id or an application's id, in any case.
+
+    Parameters
+    ----------
+    text
+        What was typed; also a label with the actor in parentheses, as answers tell two of one label apart.
+    known
+        What each actor goes by: ``actor``, ``principal``, ``principal_type``, ``upn``, ``app_id``, ``managed_identity_id``.
+
+    Returns
+    -------
+    The actors, each once. Several may go by one label; a person has no application id of their own.
+
+    Examples
+    --------
+    >>> known = [{"actor": one, "principal": label} for one, label in (("b1c5", "Anna@x"), ("e7", "pay"), ("f8", "pay"))]
+    >>> actors_named("anna@X", known), actors_named("pay", known), actors_named("pay (f8)", known)
+    (['b1c5'], ['e7', 'f8'], ['f8'])
+    """
+    rows = list(known)
+    meant = [row["actor"] for row in rows if folded(shown_as(row["principal"], row["actor"])) == folded(text.strip())]
+    names = {folded(text.strip()), guid_of(text)} - {None}
+    meant = meant or [row["actor"] for row in rows if not names.isdisjoint(_names_of(row))]
+    return [actor for actor in dict.fromkeys(meant) if actor]
+
+
+def _names_of(row: Mapping[str, str | None]) -> set[str]:
+    """Everything that one actor goes by, as it is compared."""
+    own = (row["actor"], row.get("principal"), row.get("upn"), row.get("managed_identity_id"))
+    app = row.get("app_id") if row.get("principal_type") != "user" else None
+    return {folded(name) for name in (*own, app) if name}
+
+
+def shown_as(label: str | None, actor: str | None) -> str:
+    """Label of an actor where another one has the same label: with the actor beside it."""
+    return f"{label} ({actor})"

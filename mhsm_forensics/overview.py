@@ -103,7 +103,7 @@ def as_json(answer: Overview) -> dict[str, Any]:
         ],
         "routes": {
             "names": list(answer.case.routes),
-            "copies": len(answer.case.copies),
+            "witnesses": {relation: records for relation, (records, _) in accounting.by_relation(answer.case).items()},
             "lacking": rows_of(answer.lacking),
         },
         "coverage": {"hsms": hsms, "gaps": silent, "unfinished": answer.case.unfinished},

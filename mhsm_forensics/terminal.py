@@ -162,12 +162,10 @@ def _print_unread(console: Console, answer: Overview) -> None:
 
 
 def _print_routes(console: Console, answer: Overview) -> None:
-    """Say what came by two routes, and what one of them lacks."""
-    routes = answer.case.routes
-    if len(routes) < 2:
-        return
-    copies = plural(len(answer.case.copies), "event record")
-    console.print(f"by {', '.join(routes)}; {copies} came by another route before and count once")
+    """Say what came more than once, and what one route lacks."""
+    again = "; ".join(accounting.lines_of_witnesses(answer.case))
+    if len(answer.case.routes) > 1 or again:
+        console.print(f"by {', '.join(answer.case.routes)}{f'; {again}: each request counts once' if again else ''}")
     for (route, other), rows in answer.lacking.groupby(["route", "other_route"]):
         within = f"{rows['lacking_within'].sum():,} of them while it was delivering"
         said = f"{other} lacks {plural(int(rows['lacking'].sum()), 'record')} that {route} has, {within}"

@@ -63,6 +63,7 @@ def events(*rows: dict[str, Any], **common: Any) -> pd.DataFrame:
 
 def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, Any]:
     row = {**DEFAULTS, **given}
+    row["key_name"] = identifiers.key_name_of(row["key_name"]) if row.get("key_name") else None
     meaning = operations.meaning(row["operation"], None)
     object_id = row.get("object_id", f"oid-{row['principal']}" if row["principal"] else None)
     return {

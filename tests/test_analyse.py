@@ -22,26 +22,26 @@ COLUMNS = {
     "hourly": "hour hsm operation_class events denied",
     "outcomes": "operation operation_class effect operation_status events success accepted denied failure unknown "
     "first_time last_time",
-    "principals": "principal principal_type object_id app_id first_time last_time events operations caller_ips keys "
+    "principals": "actor principal principal_type object_id app_id first_time last_time events operations caller_ips keys "
     "hsms clients control_events denied denial_rate",
     "first_seen_pairs": "principal caller_ip first_time last_time events denied is_new",
     "coverage": "hsm hour events expected state",
     "gaps": "hsm start end seconds expected_events usual_seconds chance last_event_id next_event_id",
-    "sessions": "session principal caller_ip client token_id start end seconds longest_pause_seconds events operations "
+    "sessions": "session actor principal caller_ip client token_id start end seconds longest_pause_seconds events operations "
     "top_operations keys denied control_events",
     "story": "start end kind chapter heading line severity findings hsm principal caller_ip operation events event_ids",
     "timeline": "lane bin_start bin_end group events denied",
-    "moments": "start end hsm principal principal_type caller_ip operation operation_class effect outcome group events "
+    "moments": "start end hsm actor principal principal_type caller_ip operation operation_class effect outcome group events "
     "keys key_names event_ids",
     "series": "operation start end value events",
     "baseline": "operation start end value events expected low high enough",
-    "keys": "hsm key_name first_time last_time events principals caller_ips uses exports changes denied deleted_at "
+    "keys": "key hsm key_name first_time last_time events principals caller_ips uses exports changes denied deleted_at "
     "purged_at recovered_at created_at state",
     "reconcile": "hour hsm route other_route records other_records lacking lacking_within first_time last_time event_id",
-    "restores": "hsm start end seconds answered failed principals operation outcome principal object_id caller_ip event_id "
-    "label",
+    "restores": "hsm start end seconds answered failed principals operation outcome actor principal object_id caller_ip "
+    "event_id label",
     "unknown_operations": "operation class_by_uri operation_status events first_time last_time example_uri",
-    "concurrent": "principal object_id one_place other_place first_time last_time turns shortest_seconds event_id "
+    "concurrent": "actor principal object_id one_place other_place first_time last_time turns shortest_seconds event_id "
     "next_event_id",
     "entities": "kind value hsm first_time last_time events success accepted denied failure unknown control_events",
     "links": "kind principal value hsm first_time last_time events denied control_events is_new",
@@ -49,7 +49,7 @@ COLUMNS = {
     "tokens": "token_id first_time last_time events success accepted denied failure unknown control_events everywhere "
     "first_anywhere caller_ips",
     "shared": "caller_ip principal users events denied first_time last_time",
-    "token_places": "principal object_id token_ip caller_ip first_time last_time events tokens denied",
+    "token_places": "actor principal object_id token_ip caller_ip first_time last_time events tokens denied",
 }
 ABOUT_ONE = {
     "Held",
@@ -265,7 +265,7 @@ def test_timeline_keeps_to_the_number_of_bins(days):
     assert answer["events"].sum() == 1000
 
 
-@pytest.mark.parametrize("by", ["principal", "caller_ip", "key_name", "operation_class", "hsm"])
+@pytest.mark.parametrize("by", ["principal", "caller_ip", "key", "operation_class", "hsm"])
 def test_timeline_counts_every_event_in_the_lane_that_is_its_own(incident, by):
     whole = incident.events.df([by])[by].fillna("").value_counts()
 

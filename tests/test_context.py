@@ -697,7 +697,8 @@ def test_a_row_of_the_portal_s_activity_log_says_what_it_has_and_no_more(tmp_pat
     row = only_row(download(tmp_path, [ACTIVITY_ROW]), "activity")
 
     assert {name: value for name, value in row.items() if value is not None} == {
-        "time": row["time"], "t": 1772599290123000, "operation": "Delete diagnostic setting", "category": "Administrative",
+        "time": row["time"], "actor": "anna@contoso.example",
+        "t": 1772599290123000, "operation": "Delete diagnostic setting", "category": "Administrative",
         "level": "Informational", "outcome": "success", "status": "Succeeded", "hsm": "contoso",
         "resource_id": _SETTING.lower(), "principal": "anna@contoso.example", "principal_type": "user",
         "upn": "anna@contoso.example", "correlation_id": "c-2",

@@ -19,7 +19,7 @@ REJECTS = "".join((ROOT / "docs" / "rejects.md").read_text("utf-8").partition("#
 
 PAGES = {
     "schema.md": (
-        "# The tables\n\nEvery column of a case's tables. Generated from `mhsm_forensics/schema.py` by `make docs`.\n\n",
+        "# The tables\n\nEvery column of a case's tables. Generated from `mhsm_forensics/schema/` by `make docs`.\n\n",
         lambda: mf.schema.to_markdown(),
     ),
     "rejects.md": (REJECTS, lambda: mf.reasons.to_markdown()),

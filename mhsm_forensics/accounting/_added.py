@@ -10,6 +10,7 @@ from ..reasons import reason_of
 from ..text import plural, visible
 from ._examined import nothing_examined
 from ._rejects import rejects_by_file
+from ._witnesses import lines_of_witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _FEW: Final = 10  # files that are listed one by one though nothing is to be said of them
 _MOST: Final = 20  # files of a kind that are named
+_HAS: Final = ("have", "has")
 _ALL: Final = "mhsm-forensics rejects CASE lists all"
 
 
@@ -39,6 +41,10 @@ def lines_of(added: Added, again: Iterable[Evidence] = ()) -> Iterator[str]:
         files = len([entry for entry in added.new if entry.member is None])
         yield f"{plural(files, 'new file')}: {_sum(added.fates, every=True)}"
     yield from _files(added.case, added.new)
+    if added.new:
+        yield from lines_of_witnesses(added.case, added.new)
+    if added.replaced:
+        yield f"{plural(added.replaced, 'event')} of before {_HAS[added.replaced == 1]} the values of a fuller record now"
     if added.known:
         yield f"{plural(len(added.known), 'file')} already in the case, byte for byte{_of_known(added, again)}"
     yield from _files(added.case, again)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import engine
 from ._baseline import LEAST_DAYS, SURE_DAYS, Course, courses, history_days
+from ._names import names
 from ._series import BY, read
 from ._windows import Window
 
@@ -70,7 +71,7 @@ def anomalies(
     ``silent``
         The log of a whole HSM is silent (`gaps`; only with the measure ``events``).
 
-    Then ``hsm``, ``operation``, ``principal``, ``caller_ip``, ``key_name`` (those it goes by; null in the others),
+    Then ``hsm``, ``operation``, ``principal``, ``caller_ip``, ``key`` (those it goes by; null in the others),
     ``measure``, ``every``, ``start``, ``end`` (UTC), ``events``, ``value`` (of the measure: the sum, of a share or duration
     the mean of the bins), ``expected``, ``low``, ``high`` (the same unit), ``chance`` (0 to 1: that a day has such a window;
     of what stopped, that such a pause comes), ``chance_corrected`` (how many such windows chance makes among all that were
@@ -192,20 +193,22 @@ def _traced(events: Any, data: Data, found: list[dict[str, Any]]) -> list[dict[s
     if not found:
         return found
     held = engine.Session(
-        events.events if isinstance(events, engine.Picked) else events, columns=("t", "event_id", *BY)
+        events.events if isinstance(events, engine.Picked) else events, columns=("t", "event_id", "actor", *BY)
     )
     asked = engine.Picked(held, events.test, events.bound) if isinstance(events, engine.Picked) else held
+    acting = {name: actor for actor, name in names(events).items()} if "principal" in data.by else {}
     try:
-        return [row if "event_ids" in row else row | {"event_ids": _ids(asked, data, row)} for row in found]
+        return [row if "event_ids" in row else row | {"event_ids": _ids(asked, data, row, acting)} for row in found]
     finally:
         held.close()
 
 
-def _ids(events: Any, data: Data, row: dict[str, Any]) -> list[str]:
+def _ids(events: Any, data: Data, row: dict[str, Any], acting: dict[str, str]) -> list[str]:
     start, end = row["start"], row["end"]
     if row["kind"] == "stopped":
         start, end = start - data.grid.width, start
     if row["kind"] == "habit_changed":
         end = min(end, start + 86_400_000_000)
     asked = {f"by_{column}": column in data.by for column in BY} | {column: row[column] for column in BY}
+    asked["principal"] = acting.get(row["principal"], row["principal"])
     return [str(name) for name in engine.query(events, "series_events", start_t=start, end_t=end, **asked)["event_id"]]

@@ -9,6 +9,7 @@ import pandas as pd
 from .. import engine
 from ..text import plural
 from ._frames import micros
+from ._names import named
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +21,7 @@ def links(events: Any, *, since: datetime | None = None) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``time``, ``t``, ``principal``, ``caller_ip``, ``hsm``, ``key_name``, ``operation_class``, ``effect``,
+        Columns ``time``, ``t``, ``actor``, ``principal``, ``caller_ip``, ``hsm``, ``key_name``, ``operation_class``, ``effect``,
         ``http_status``, ``outcome``.
     since
         A link whose first event is at this instant or later is new; an aware time. Without it none is.
@@ -41,7 +42,7 @@ def links(events: Any, *, since: datetime | None = None) -> pd.DataFrame:
     2        key  payments       kek1       2
     3        key      anna       kek1       1
     """
-    return engine.query(events, "links", since=micros(since))
+    return named(engine.query(events, "links", since=micros(since)), events)
 
 
 def bundles(found: pd.DataFrame, *, limit: int = 24) -> pd.DataFrame:

@@ -98,34 +98,29 @@ def _touching(found: pd.DataFrame, first: str, last: str, scope: Scope) -> pd.Da
 
 
 def reconcile(events: Any) -> pd.DataFrame:
-    """Records that one route brought and another lacks: what was lost, or taken out, on the way.
+    """Requests that one route told of and another did not: what was lost, or taken out, on the way.
 
     Parameters
     ----------
     events
-        A case or its events, which know the records that came by another route too; else columns ``time``, ``hsm``,
-        ``route``, ``record_id``, ``event_id``, one row per record. Two routes at least (a storage container and a
-        workspace, say); with one alone there is nothing to compare.
+        A case or its events, which know every witness of a request. Two routes at least (a storage container and a
+        workspace, say); with one alone there is nothing to compare, and a frame of events knows no other witness of them.
 
     Returns
     -------
-    Columns ``hour`` (UTC, start of the hour), ``hsm``, ``route``, ``other_route``, ``records`` (distinct, that *route*
-    has in the hour), ``other_records`` (that *other_route* has in the hour), ``lacking`` (records of *route* that
-    *other_route* does not have), ``lacking_within`` (of those, within the time from the first to the last record that
-    *other_route* has of this HSM: the rest may never have been collected), ``first_time``, ``last_time`` (UTC, of what
+    Columns ``hour`` (UTC, start of the hour), ``hsm``, ``route``, ``other_route``, ``records`` (events of the hour that
+    *route* told of), ``other_records`` (that *other_route* told of), ``lacking`` (events that *route* told of and
+    *other_route* did not), ``lacking_within`` (of those, within the time from the first to the last event that
+    *other_route* told of for this HSM: the rest may never have been collected), ``first_time``, ``last_time`` (UTC, of what
     is lacking), ``event_id`` (one of them). One row per hour, HSM and pair of routes that differ, in that order; none where
-    the routes agree. A record is the same by what every route keeps of it (`record_id`), so an empty answer means that
-    no route has a record that another lacks, and nothing about records that all of them lack.
+    the routes agree. An empty answer means that no route has a request that another lacks, and nothing about requests
+    that all of them lack.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> times = pd.to_datetime(["2026-03-05 01:10Z", "2026-03-05 01:20Z", "2026-03-05 01:10Z"])
-    >>> told = pd.DataFrame({"time": times, "hsm": "hsm1", "route": ["storage", "storage", "azure_diagnostics"],
-    ...                      "record_id": ["a", "b", "a"], "event_id": ["e:1", "e:2", "f:1"]})
-    >>> reconcile(told)[["hsm", "route", "other_route", "lacking", "event_id"]]
-        hsm    route        other_route  lacking event_id
-    0  hsm1  storage  azure_diagnostics        1      e:2
+    >>> from mhsm_forensics.analyse._frames import example
+    >>> len(reconcile(example()))
+    0
     """
     by_one_route = isinstance(events, Case) and len(events.routes) < 2
     return engine.query(schema.empty(schema.EVENTS) if by_one_route else events, "reconcile")

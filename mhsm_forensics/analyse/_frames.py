@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 _KEYS_SHOWN: Final = 5
+KEPT: Final = {"key_name": "key"}  # as views and code that were written before name it
 
 
 def timed(frame: pd.DataFrame, **names: str) -> pd.DataFrame:
@@ -43,9 +44,10 @@ def example() -> pd.DataFrame:
     times = pd.to_datetime(["2026-01-05T10:00Z", "2026-01-05T10:10Z", "2026-01-05T11:00Z"]).as_unit("us")
     columns = {
         "event_id": ["e:1", "e:2", "e:3"], "hsm": ["hsm1"] * 3, "key_name": ["kek1"] * 3, "object_type": ["key"] * 3,
+        "key": ["hsm1/kek1"] * 3,
         "operation": ["KeySign", "KeySign", "KeyDelete"], "operation_class": ["crypto", "crypto", "key_lifecycle"],
         "effect": ["use", "use", "destroy"], "operation_status": ["expected", "expected", "documented"],
-        "outcome": ["success", "success", "denied"], "principal": ["payments", "payments", "anna"],
+        "outcome": ["success", "success", "denied"], "actor": ["o1", "o1", "o2"], "principal": ["payments", "payments", "anna"],
         "principal_type": ["managed_identity", "managed_identity", "user"], "object_id": ["o1", "o1", "o2"],
         "app_id": ["a1", "a1", "a2"], "caller_ip": ["192.0.2.1", "192.0.2.1", "192.0.2.9"],
         "client": ["Go", "Go", "Azure CLI"], "client_info": ["go/1", "go/1", "az/2"], "token_id": ["t1", "t1", "t2"],

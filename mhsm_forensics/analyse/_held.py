@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .. import engine
-from ._touching import COLUMNS, entities
+from ._names import names
+from ._touching import COLUMNS, entities, named_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +29,8 @@ class Held(engine.Session):
     ----------
     known
         What `entities` says of all of them.
+    names
+        Name of each actor.
 
     Examples
     --------
@@ -42,10 +45,11 @@ class Held(engine.Session):
     def __init__(self, events: Any) -> None:
         super().__init__(events, columns=COLUMNS)
         self.keep("alike", engine.sql("_alike"))
-        self.known = engine.query(engine.Picked(self, "true", among="alike"), "entities_of_alike")
+        self.names = names(self)
+        self.known = named_values(engine.query(engine.Picked(self, "true", among="alike"), "entities_of_alike"), self)
 
     def met(self, picked: engine.Picked, asked: Iterable[str]) -> pd.DataFrame:
         """What `entities` says of what was picked, by the counts of what is alike, where these name what was *asked*."""
         if not _MANY.isdisjoint(asked):
             return entities(picked)
-        return engine.query(replace(picked, among="alike"), "entities_of_alike")
+        return named_values(engine.query(replace(picked, among="alike"), "entities_of_alike"), self)

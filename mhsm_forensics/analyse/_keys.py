@@ -17,12 +17,12 @@ def keys(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``t``, ``hsm``, ``key_name``, ``object_type``, ``operation``, ``operation_class``, ``effect``,
-        ``outcome``, ``principal``, ``caller_ip``.
+        Columns ``t``, ``hsm``, ``key``, ``key_name``, ``object_type``, ``operation``, ``operation_class``, ``effect``,
+        ``outcome``, ``actor``, ``caller_ip``.
 
     Returns
     -------
-    Columns ``hsm``, ``key_name``, ``first_time``, ``last_time`` (UTC), ``events``, ``principals``, ``caller_ips``
+    Columns ``key``, ``hsm``, ``key_name``, ``first_time``, ``last_time`` (UTC), ``events``, ``principals``, ``caller_ips``
     (distinct), ``uses``, ``exports``, ``changes`` (that succeeded or were accepted), ``denied`` (without the 401
     challenges that open a session), ``deleted_at``, ``purged_at``, ``recovered_at``, ``created_at`` (the latest of
     each, null if not in the evidence), ``state`` (``active``, ``soft-deleted``, ``purged`` at the end of the

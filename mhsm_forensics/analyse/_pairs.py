@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from .. import engine
 from ..errors import InputError
-from ._frames import micros, timed
+from ._frames import KEPT, micros, timed
+from ._names import called_by, named, names
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
 
 Side = Literal[
     "hsm", "principal", "principal_type", "object_id", "app_id", "caller_ip", "ip_scope", "client", "client_info",
-    "client_os", "operation", "operation_class", "outcome", "key_name", "scope", "setting", "api_version", "token_ip",
+    "client_os", "operation", "operation_class", "outcome", "key", "scope", "setting", "api_version", "token_ip",
     "token_id", "subnet_id", "trusted_service",
 ]  # fmt: skip
+
+
+_WHO: Final = engine.sql("_who").partition("\n")[2].strip().removesuffix(" AS who")
 
 
 def paired(name: str, left: str, right: str) -> str:
@@ -26,7 +30,16 @@ def paired(name: str, left: str, right: str) -> str:
     sides = get_args(Side)
     if left not in sides or right not in sides or left == right:
         raise InputError(f"{left!r} and {right!r} can't be paired. Hint: two different ones of {', '.join(sides)}.")
-    return engine.sql(name).replace("principal /* left */", left).replace("caller_ip /* right */", right)
+    columns = [_WHO if side == "principal" else side for side in (left, right)]
+    return engine.sql(name).replace("principal /* left */", columns[0]).replace("caller_ip /* right */", columns[1])
+
+
+def sided(answer: pd.DataFrame, events: Any, **sides: str) -> pd.DataFrame:
+    """Answer of a question about two columns, under their names; actors by theirs."""
+    answer = answer.rename(columns=sides)
+    if "principal" not in sides.values():
+        return answer
+    return answer.assign(principal=called_by(answer["principal"], names(events)))
 
 
 def neighbours(events: Any, event_id: str, *, minutes: float = 10) -> pd.DataFrame:
@@ -35,8 +48,8 @@ def neighbours(events: Any, event_id: str, *, minutes: float = 10) -> pd.DataFra
     Parameters
     ----------
     events
-        Columns ``t``, ``time``, ``event_id``, ``hsm``, ``operation``, ``outcome``, ``http_status``, ``principal``,
-        ``caller_ip``, ``client``, ``key_name``, ``token_id``, ``correlation_id``.
+        Columns ``t``, ``time``, ``event_id``, ``hsm``, ``operation``, ``outcome``, ``http_status``, ``actor``,
+        ``principal``, ``caller_ip``, ``client``, ``key_name``, ``token_id``, ``correlation_id``.
     event_id
         The event in the middle.
     minutes
@@ -45,7 +58,7 @@ def neighbours(events: Any, event_id: str, *, minutes: float = 10) -> pd.DataFra
     Returns
     -------
     Columns ``seconds`` (from the event; negative before it), ``event_id``, ``time`` (UTC), ``hsm``, ``operation``,
-    ``outcome``, ``http_status``, ``principal``, ``caller_ip``, ``client``, ``key_name``, ``same_principal``,
+    ``outcome``, ``http_status``, ``actor``, ``principal``, ``caller_ip``, ``client``, ``key_name``, ``same_principal``,
     ``same_caller_ip``, ``same_token_id``, ``same_correlation_id``; one row per event, the one in the middle included,
     by time.
 
@@ -75,7 +88,7 @@ def concurrent(events: Any, *, place: Literal["caller_ip", "client", "client_os"
     Parameters
     ----------
     events
-        Columns ``t``, ``time``, ``event_id``, ``principal``, ``object_id`` and the place.
+        Columns ``t``, ``time``, ``event_id``, ``actor``, ``principal``, ``object_id`` and the place.
     place
         What must differ. Services that run on several machines differ in their address all day.
     minutes
@@ -83,9 +96,10 @@ def concurrent(events: Any, *, place: Literal["caller_ip", "client", "client_os"
 
     Returns
     -------
-    Columns ``principal``, ``object_id``, ``one_place``, ``other_place``, ``first_time``, ``last_time`` (UTC), ``turns``
+    Columns ``actor``, ``principal`` (its name), ``object_id``, ``one_place``, ``other_place``,
+    ``first_time``, ``last_time`` (UTC), ``turns``
     (times that one followed the other), ``shortest_seconds`` (between two turns), ``event_id`` and ``next_event_id``
-    (of events on both sides); one row per identity and pair, most turns first.
+    (of events on both sides); one row per actor and pair, most turns first.
 
     Raises
     ------
@@ -95,7 +109,7 @@ def concurrent(events: Any, *, place: Literal["caller_ip", "client", "client_os"
     Examples
     --------
     >>> from mhsm_forensics.analyse._frames import example
-    >>> both = example().assign(object_id="o1", principal="payments")
+    >>> both = example().assign(actor="o1", principal="payments")
     >>> concurrent(both, minutes=60)[["one_place", "other_place", "turns", "shortest_seconds"]]
        one_place other_place  turns  shortest_seconds
     0  192.0.2.1   192.0.2.9      1            3000.0
@@ -103,7 +117,7 @@ def concurrent(events: Any, *, place: Literal["caller_ip", "client", "client_os"
     if place not in ("caller_ip", "client", "client_os"):
         raise InputError(f"{place!r}: no place. Hint: caller_ip, client or client_os.")
     text = engine.sql("concurrent").replace("caller_ip /* place */", place)
-    return engine.run(events, text, seconds=60 * minutes)
+    return named(engine.run(events, text, seconds=60 * minutes), events)
 
 
 def token_places(events: Any) -> pd.DataFrame:
@@ -112,11 +126,12 @@ def token_places(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``time``, ``t``, ``principal``, ``object_id``, ``token_ip``, ``caller_ip``, ``token_id``, ``outcome``.
+        Columns ``time``, ``t``, ``actor``, ``principal``, ``object_id``, ``token_ip``, ``caller_ip``, ``token_id``, ``outcome``.
 
     Returns
     -------
-    Columns ``principal``, ``object_id``, ``token_ip``, ``caller_ip``, ``first_time``, ``last_time`` (UTC), ``events``,
+    Columns ``actor``, ``principal`` (its name), ``object_id``, ``token_ip``, ``caller_ip``,
+    ``first_time``, ``last_time`` (UTC), ``events``,
     ``tokens`` (distinct ids, where the log has them), ``denied``; one row per principal and pair of addresses, by first
     time. Behind a proxy or in a dual-stack network the two differ without harm.
 
@@ -127,7 +142,7 @@ def token_places(events: Any) -> pd.DataFrame:
       principal   token_ip  caller_ip  events
     0      anna  192.0.2.8  192.0.2.9       1
     """
-    return engine.query(events, "token_places")
+    return named(engine.query(events, "token_places"), events)
 
 
 def moved(events: Any, since: datetime, *, left: Side = "principal", right: Side = "caller_ip") -> pd.DataFrame:
@@ -157,17 +172,18 @@ def moved(events: Any, since: datetime, *, left: Side = "principal", right: Side
     --------
     >>> from datetime import datetime, UTC
     >>> from mhsm_forensics.analyse._frames import example
-    >>> one = example().assign(principal="payments")
+    >>> one = example().assign(actor="o1", principal="payments")
     >>> moved(one, datetime(2026, 1, 5, 11, tzinfo=UTC))[["principal", "caller_ip", "events_before", "events_since"]]
       principal  caller_ip  events_before  events_since
     0  payments  192.0.2.1              2             0
     1  payments  192.0.2.9              0             1
     """
-    answer = engine.run(events, paired("moved", left, right), since=micros(since))
+    sides = {"left_value": KEPT.get(left, left), "right_value": KEPT.get(right, right)}
+    answer = engine.run(events, paired("moved", *sides.values()), since=micros(since))
     answer = timed(
         answer, first_t="first_time", last_t="last_time", last_there_t="last_there", first_here_t="first_here"
     )
-    return answer.rename(columns={"left_value": left, "right_value": right})
+    return sided(answer, events, **sides)
 
 
 def shared(events: Any, *, users: Side = "principal", of: Side = "caller_ip") -> pd.DataFrame:
@@ -193,10 +209,10 @@ def shared(events: Any, *, users: Side = "principal", of: Side = "caller_ip") ->
     Examples
     --------
     >>> from mhsm_forensics.analyse._frames import example
-    >>> shared(example(), users="principal", of="key_name")[["key_name", "principal", "users", "events"]]
-      key_name principal  users  events
-    0     kek1  payments      2       2
-    1     kek1      anna      2       1
+    >>> shared(example(), users="principal", of="key")[["key", "principal", "users", "events"]]
+             key principal  users  events
+    0  hsm1/kek1  payments      2       2
+    1  hsm1/kek1      anna      2       1
     """
-    answer = engine.run(events, paired("shared", users, of))
-    return answer.rename(columns={"shared_value": of, "user_value": users})
+    sides = {"user_value": KEPT.get(users, users), "shared_value": KEPT.get(of, of)}
+    return sided(engine.run(events, paired("shared", *sides.values())), events, **sides)

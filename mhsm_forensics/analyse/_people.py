@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import engine
-from ._frames import micros
-from ._pairs import Side, paired
+from ._frames import KEPT, micros
+from ._names import named
+from ._pairs import Side, paired, sided
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,16 +21,17 @@ def principals(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``time``, ``principal``, ``principal_type``, ``object_id``, ``app_id``, ``operation``,
-        ``operation_class``, ``effect``, ``outcome``, ``http_status``, ``caller_ip``, ``key_name``, ``hsm``, ``client``.
+        Columns ``time``, ``actor``, ``principal``, ``principal_type``, ``object_id``, ``app_id``, ``operation``,
+        ``operation_class``, ``effect``, ``outcome``, ``http_status``, ``caller_ip``, ``key``, ``hsm``, ``client``.
 
     Returns
     -------
-    Columns ``principal``, ``principal_type``, ``object_id``, ``app_id`` (null where the principal used several),
+    Columns ``actor``, ``principal`` (its name: a label that is no other actor's, else with the id beside it),
+    ``principal_type``, ``object_id``, ``app_id`` (null where the actor used several),
     ``first_time``, ``last_time`` (UTC), ``events``, then counts of distinct ``operations``, ``caller_ips``, ``keys``,
     ``hsms``, ``clients``; ``control_events`` (that change, export or destroy, allowed or not), ``denied``,
-    ``denial_rate`` (0 to 1). One row per principal and object id, those with most control events first; requests
-    without an identity are a row whose ``principal`` is null.
+    ``denial_rate`` (0 to 1). One row per actor, those with most control events first; requests without an identity are a
+    row whose ``actor`` and ``principal`` are null, and those whose identity can't be read one without an ``actor``.
 
     Examples
     --------
@@ -39,7 +41,7 @@ def principals(events: Any) -> pd.DataFrame:
     0      anna       1               1          1.0
     1  payments       2               0          0.0
     """
-    return engine.query(events, "principals")
+    return named(engine.query(events, "principals"), events)
 
 
 def first_seen_pairs(
@@ -76,5 +78,6 @@ def first_seen_pairs(
     0      anna  KeyDelete       1    True
     1  payments    KeySign       2   False
     """
-    pairs = engine.run(events, paired("first_seen_pairs", left, right), since=micros(since))
-    return pairs.rename(columns={"left_value": left, "right_value": right})
+    sides = {"left_value": KEPT.get(left, left), "right_value": KEPT.get(right, right)}
+    pairs = engine.run(events, paired("first_seen_pairs", *sides.values()), since=micros(since))
+    return sided(pairs, events, **sides)

@@ -17,7 +17,8 @@ def restores(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``t``, ``hsm``, ``operation``, ``operation_class``, ``effect``, ``outcome``, ``principal``, ``object_id``,
+        Columns ``t``, ``hsm``, ``operation``, ``operation_class``, ``effect``, ``outcome``, ``actor``, ``principal``,
+        ``object_id``,
         ``caller_ip``, ``event_id``.
 
     Returns
@@ -25,7 +26,8 @@ def restores(events: Any) -> pd.DataFrame:
     Columns ``hsm``, ``start`` (UTC, when the restore was taken on), ``end`` (UTC, the first other request to the HSM that
     was answered; restore mode lasted no longer than that in this region), ``seconds`` (between them), ``answered``
     (whether there was such a request: where not, *end* is the last event of the HSM), ``failed`` (requests that failed
-    in between), ``principals`` (distinct, of these), ``operation``, ``outcome``, ``principal``, ``object_id``,
+    in between), ``principals`` (distinct, of these), ``operation``, ``outcome``, ``actor``, ``principal``,
+        ``object_id``,
     ``caller_ip``, ``event_id`` (of the restore) and ``label`` (for a chart); one row per restore, in the order of time.
     A 202 says that the restore was taken on, and not that it succeeded.
 

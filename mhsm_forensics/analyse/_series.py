@@ -12,6 +12,8 @@ from .. import engine
 from ..case import Case, Events, Scope
 from ..errors import InputError
 from ._coverage import gaps
+from ._frames import KEPT
+from ._names import named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 Measure = Literal["events", "denied_share", "distinct_keys", "distinct_callers", "new_pairs", "duration_ms"]
 Every = Literal["hour", "minute"]
 
-BY: Final = ("hsm", "operation", "principal", "caller_ip", "key_name")
+BY: Final = ("hsm", "operation", "principal", "caller_ip", "key")
 WIDTHS: Final = {"hour": 3_600_000_000, "minute": 60_000_000}
 DAY: Final = 86_400_000_000
 _MOST_ROWS: Final = 20_000_000
@@ -99,10 +101,11 @@ def series(
     Parameters
     ----------
     events
-        Columns ``t``, ``time``, ``event_id``, ``hsm``, ``operation``, ``principal``, ``object_id``, ``caller_ip``,
-        ``key_name``, ``outcome``, ``duration_ms``.
+        Columns ``t``, ``time``, ``event_id``, ``hsm``, ``operation``, ``actor``, ``principal``, ``caller_ip``,
+        ``key``, ``outcome``, ``duration_ms``.
     by
-        A series for each combination of these: ``hsm``, ``operation``, ``principal``, ``caller_ip``, ``key_name``.
+        A series for each combination of these: ``hsm``, ``operation``, ``principal`` (an actor, by its name), ``caller_ip``,
+        ``key`` (with its HSM).
     measure
         ``events``; ``denied_share`` (0 to 1); ``distinct_keys``, ``distinct_callers``; ``new_pairs`` (an identity from an
         address for the first time in the evidence); ``duration_ms`` (median).
@@ -156,6 +159,7 @@ def read(events: Any, *, by: Sequence[str], measure: Measure, every: Every) -> D
     width = WIDTHS[every]
     question = "series_new_pairs" if measure == "new_pairs" else "series"
     rows = engine.query(events, question, width=width, **{f"by_{column}": column in asked for column in BY})
+    rows = named(rows, events) if "principal" in asked else rows
     whole = _unnarrowed(events)
     spans = engine.query(whole, "hsms")
     if spans.empty or rows.empty:
@@ -173,7 +177,7 @@ def read(events: Any, *, by: Sequence[str], measure: Measure, every: Every) -> D
 
 
 def _checked(by: Sequence[str], measure: str, every: str) -> tuple[str, ...]:
-    asked = (by,) if isinstance(by, str) else tuple(by)
+    asked = tuple(KEPT.get(column, column) for column in ((by,) if isinstance(by, str) else by))
     for what, given, known in (
         ("column", asked, BY), ("measure", (measure,), get_args(Measure)), ("length", (every,), tuple(WIDTHS)),
     ):  # fmt: skip

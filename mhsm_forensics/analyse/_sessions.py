@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import engine
 from ._frames import timed
+from ._names import named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,8 +18,8 @@ def sessions(events: Any, *, gap_minutes: float | None = None) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``t``, ``event_id``, ``principal``, ``caller_ip``, ``client``, ``token_id``, ``operation``,
-        ``operation_class``, ``effect``, ``outcome``, ``http_status``, ``key_name``.
+        Columns ``t``, ``event_id``, ``actor``, ``principal``, ``caller_ip``, ``client``, ``token_id``, ``operation``,
+        ``operation_class``, ``effect``, ``outcome``, ``http_status``, ``key``.
     gap_minutes
         A longer pause ends the session. Without it, a pause that does not fit the principal's own cadence does:
         twenty times its median pause from that address by that client, at least half an hour and at most four hours;
@@ -26,7 +27,8 @@ def sessions(events: Any, *, gap_minutes: float | None = None) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``session`` (number, from 1), ``principal``, ``caller_ip``, ``client``, ``token_id`` (null where the log
+    Columns ``session`` (number, from 1), ``actor``, ``principal`` (its name), ``caller_ip``, ``client``,
+    ``token_id`` (null where the log
     has none), ``start``, ``end`` (UTC), ``seconds``, ``longest_pause_seconds`` (a longer one would have ended it),
     ``events``, ``operations`` (distinct), ``top_operations`` (the three most frequent with their counts, and how many
     more), ``keys`` (distinct names), ``denied``, ``control_events``; one row per session, by start.
@@ -39,5 +41,5 @@ def sessions(events: Any, *, gap_minutes: float | None = None) -> pd.DataFrame:
     0        1  payments    600.0       2      KeySign 2
     1        2      anna      0.0       1    KeyDelete 1
     """
-    answer = engine.query(events, "sessions", gap_minutes=gap_minutes)
+    answer = named(engine.query(events, "sessions", gap_minutes=gap_minutes), events)
     return timed(answer, start_t="start", end_t="end")

@@ -21,16 +21,16 @@ def signed_in(events: Any, signins: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``t``, ``time``, ``principal``, ``object_id``, ``caller_ip``, ``token_ip``, ``token_id``.
+        Columns ``t``, ``time``, ``actor``, ``principal``, ``object_id``, ``caller_ip``, ``token_ip``, ``token_id``.
     signins
         ``case.context("signins")``: columns ``event_id``, ``time``, ``object_id``, ``caller_ip``, ``token_id``, ``outcome``,
         ``app_name``, ``auth_requirement``, ``risk``, ``country``.
 
     Returns
     -------
-    Columns ``principal``, ``object_id``, ``caller_ip``, ``token_ip``, ``token_id``, ``first_time``, ``last_time`` (UTC),
-    ``events``; ``confidence``: ``high`` (the sign-in gave this very token), ``medium`` (the newest sign-in of the same
-    object id from the address of the call or of the token, at most 24 hours before the first of the calls), ``low`` (the
+    Columns ``actor``, ``principal``, ``object_id``, ``caller_ip``, ``token_ip``, ``token_id``, ``first_time``, ``last_time``
+    (UTC), ``events``; ``confidence``: ``high`` (the sign-in gave this very token), ``medium`` (the newest sign-in of the
+    same object id from the address of the call or of the token, at most 24 hours before the first of the calls), ``low`` (the
     same from any other address), ``none`` (no such sign-in among those in the case, which may lack kinds of sign-ins);
     then the sign-in: ``signin_event_id``, ``signin_time``, ``signin_ip``, ``signin_outcome``, ``app_name``, ``auth_requirement``,
     ``risk``, ``country``. One row per principal, address and token with an identity, by first time.

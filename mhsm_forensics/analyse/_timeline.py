@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import engine
 from ..errors import InputError
-from ._frames import micros, timed
+from ._frames import KEPT, micros, timed
+from ._names import named
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
 
-LANES: Final = ("principal", "caller_ip", "key_name", "operation_class", "hsm")
+LANES: Final = ("principal", "caller_ip", "key", "operation_class", "hsm")
 
 
 def timeline(
@@ -24,10 +25,11 @@ def timeline(
     Parameters
     ----------
     events
-        Columns ``t``, ``principal``, ``caller_ip``, ``key_name``, ``operation_class``, ``hsm``, ``effect``, ``outcome``,
+        Columns ``t``, ``actor``, ``principal``, ``caller_ip``, ``key``, ``operation_class``, ``hsm``, ``effect``, ``outcome``,
         ``http_status``.
     by
-        Column whose values are the lanes: ``principal``, ``caller_ip``, ``key_name``, ``operation_class`` or ``hsm``.
+        What the lanes are: ``principal`` (of each actor one, by its name), ``caller_ip``, ``key`` (with its HSM),
+        ``operation_class`` or ``hsm``.
     start, end
         Only events from *start* up to and without *end*; aware times, default all.
     bins
@@ -35,7 +37,7 @@ def timeline(
 
     Returns
     -------
-    Columns ``lane`` (value of the column *by*; null where an event has none), ``bin_start``, ``bin_end`` (UTC),
+    Columns ``lane`` (null where an event has none), ``bin_start``, ``bin_end`` (UTC),
     ``group`` (``read``, ``crypto``, ``key lifecycle``, ``access control``, ``backup / domain``, ``destructive``,
     ``other``), ``events``, ``denied``; one row per lane, bin and group that has events, by time. Every event is counted
     once.
@@ -54,8 +56,10 @@ def timeline(
     1  payments 2026-01-05 10:10:00+00:00       crypto       1
     2      anna 2026-01-05 11:00:00+00:00  destructive       1
     """
+    by = KEPT.get(by, by)
     if by not in LANES:
         raise InputError(f"{by!r}: no lanes. Hint: one of {', '.join(LANES)}.")
     answer = engine.query(events, "timeline", by=by, start=micros(start), end=micros(end), bins=bins)
     answer = timed(answer, bin_start_t="bin_start", bin_end_t="bin_end")
+    answer = named(answer, events, "lane") if by == "principal" else answer
     return answer.rename(columns={"group_name": "group"})

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .. import engine
 from ..errors import InputError
+from ..identifiers import key_name_of
+from ._names import actors, called_by, names
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # What can be asked about, and the events that it touches; identities and addresses are found by all their spellings.
 TESTS: Final = {
-    "principal": "(principal IN (:spellings) OR object_id IN (:spellings))",
+    "principal": "(actor IN (:spellings) OR (actor IS NULL AND principal = :principal_0))",
     "object_id": "object_id = lower(:object_id)",
     "app_id": "app_id = lower(:app_id)",
     "caller_ip": "(caller_ip IN (:spellings) OR token_ip IN (:spellings))",
@@ -27,9 +29,9 @@ TESTS: Final = {
 }
 # What a profile and the list of entities look at.
 COLUMNS: Final = (
-    "event_id", "time", "t", "hsm", "operation", "operation_class", "effect", "outcome", "http_status", "principal",
-    "object_id", "upn", "managed_identity_id", "app_id", "caller_ip", "token_ip", "token_id", "client", "client_info",
-    "key_name", "scope", "setting", "result_signature", "correlation_id",
+    "event_id", "time", "t", "hsm", "operation", "operation_class", "effect", "outcome", "http_status", "actor",
+    "principal", "principal_type", "object_id", "upn", "managed_identity_id", "app_id", "caller_ip", "token_ip", "token_id",
+    "client", "client_info", "key", "key_name", "scope", "setting", "result_signature", "correlation_id",
 )  # fmt: skip
 
 
@@ -43,12 +45,13 @@ def touching(events: Any, **asked: str | None) -> engine.Picked:
     asked
         One or more of these, each of which must hold; one that is None is not asked:
 
-        * ``principal``: a label, user name, object id or resource id of a managed identity. Events with the same
-          object id belong to it even where their label differs.
+        * ``principal``: a label, user name, object id, application id or resource id of a managed identity, in any case. All
+          that the same actor did belongs to it even where its label differs; of two actors with one label, both.
         * ``caller_ip``: an address in any spelling, or a network such as ``192.0.2.0/24``; events whose token was
           issued to it count too.
-        * ``key`` (its name; with ``hsm``, where two HSMs have one of that name), ``client`` (its short name, or the whole
-          client string), ``object_id``, ``app_id``, ``operation``, ``token_id``, ``correlation_id``.
+        * ``key`` (its name in any case; with ``hsm``, or as in ``contoso/kek``, where two HSMs have one of that name),
+          ``client`` (its short name, or the whole client string),
+          ``object_id``, ``app_id``, ``operation``, ``token_id``, ``correlation_id``.
 
     Returns
     -------
@@ -83,6 +86,10 @@ def touching(events: Any, **asked: str | None) -> engine.Picked:
 def _test(events: Any, name: str, value: str) -> tuple[str, dict[str, str]]:
     """SQL of one test, and its values by the names that it gives them."""
     spellings = {"principal": _identities, "caller_ip": _addresses}
+    if name == "key":
+        hsm, slash, key = key_name_of(value).rpartition("/")
+        whole = f"{TESTS[name]} AND hsm = :key_hsm" if slash else TESTS[name]
+        return whole, {name: key} | ({"key_hsm": hsm} if slash else {})
     if name not in spellings:
         return TESTS[name], {name: value}
     values = {f"{name}_{number}": other for number, other in enumerate(spellings[name](events, value))}
@@ -110,7 +117,7 @@ def entities(events: Any) -> pd.DataFrame:
     Parameters
     ----------
     events
-        Columns ``time``, ``principal``, ``object_id``, ``app_id``, ``caller_ip``, ``token_ip``, ``hsm``, ``key_name``,
+        Columns ``time``, ``actor``, ``principal``, ``object_id``, ``app_id``, ``caller_ip``, ``token_ip``, ``hsm``, ``key_name``,
         ``client``, ``client_info``, ``operation``, ``operation_class``, ``effect``, ``http_status``, ``outcome``.
 
     Returns
@@ -127,7 +134,7 @@ def entities(events: Any) -> pd.DataFrame:
     >>> found.loc[found["kind"] == "caller_ip", ["value", "events", "denied"]].values.tolist()
     [['192.0.2.1', 2, 0], ['192.0.2.9', 1, 1]]
     """
-    return engine.query(events, "entities")
+    return named_values(engine.query(events, "entities"), events)
 
 
 def tokens(events: Any) -> pd.DataFrame:
@@ -158,9 +165,15 @@ def tokens(events: Any) -> pd.DataFrame:
     return engine.query(events, "tokens")
 
 
+def named_values(found: pd.DataFrame, events: Any) -> pd.DataFrame:
+    """What `entities` found, its actors by their names."""
+    names_of = called_by(found["value"], names(events))
+    return found.assign(value=names_of.where(found["kind"] == "principal", found["value"]))
+
+
 def _identities(events: Any, who: str) -> list[str]:
-    """A label, and the object ids of whoever goes by it."""
-    return [who, *engine.query(events, "identities", who=who)["object_id"]]
+    """What was typed, and the actors that go by it."""
+    return [who, *actors(events, who)]
 
 
 def _addresses(events: Any, text: str) -> list[str]:

@@ -18,18 +18,19 @@ from filelock import FileLock, Timeout
 
 from .. import schema
 from ..errors import CaseError, InputError
-from ._about import FORMAT, read_about, write_about
+from ._about import FORMAT, RESHAPED, read_about, reshape, write_about
 from ._custody import TOOL, head, read_custody, record_custody, recorded, utc_now, utc_text
 from ._events import Events, microseconds
 from ._files import checked, is_list_of, is_text, read_json, replace_text, require_own_files, within
 from ._manifest import FATES, Evidence, Manifest, PassedOver, evidence_of, read_manifest
-from ._notes import Notes, ids_in
+from ._notes import Notes
 from ._scope import Scope, read_scope, write_scope
 from ._seal import finish_seal, seal, sealed_manifest, sha256_of
 from ._tables import damage, read_tables, require_columns
 from ._unchanged import require_unchanged
 from ._unfinished import unfinished
 from ._verify import Verification, check, record_verification, verify
+from ._witnesses import events_of, ids_in, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,11 +39,48 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "FATES", "FORMAT", "TOOL", "Case", "Events", "Evidence", "Manifest", "Notes", "PassedOver", "Scope", "Verification",
-    "check", "checked", "create_case", "damage", "evidence_of", "finish_seal", "head", "is_list_of", "is_occupied", "is_text",
-    "microseconds", "open_case", "read_custody", "read_json", "read_manifest", "read_tables", "record_custody",
-    "record_verification", "recorded", "replace_text", "require_columns", "require_unchanged", "seal", "sha256_of",
-    "utc_now", "utc_text", "verify", "within",
+    "FATES",
+    "FORMAT",
+    "RESHAPED",
+    "TOOL",
+    "Case",
+    "Events",
+    "Evidence",
+    "Manifest",
+    "Notes",
+    "PassedOver",
+    "Scope",
+    "Verification",
+    "check",
+    "checked",
+    "create_case",
+    "damage",
+    "evidence_of",
+    "finish_seal",
+    "head",
+    "is_list_of",
+    "is_occupied",
+    "is_text",
+    "microseconds",
+    "open_case",
+    "place_of",
+    "read_custody",
+    "read_json",
+    "read_manifest",
+    "read_tables",
+    "record_custody",
+    "record_verification",
+    "recorded",
+    "replace_text",
+    "require_columns",
+    "require_unchanged",
+    "reshape",
+    "seal",
+    "sha256_of",
+    "utc_now",
+    "utc_text",
+    "verify",
+    "within",
 ]  # fmt: skip
 
 _PARTS = ("evidence", "events", "reports")
@@ -57,20 +95,40 @@ class Case:
     created: str
     display_zone: str | None = None
     manifest: Manifest = field(default_factory=Manifest, repr=False)
+    format: int = FORMAT
+
+    @property
+    def is_of_before(self) -> bool:
+        """Whether an earlier version made it, and it has another shape: `ingest.rebuild` brings it to this one."""
+        return self.format < FORMAT
+
+    @property
+    def of_before(self) -> str:
+        """One line that says so."""
+        return (
+            "an earlier version made this case: it is shown as that version left it, and routes are not compared. "
+            f"'mhsm-forensics rebuild {self.path}' brings it to the present shape"
+        )
 
     @property
     def events(self) -> Events:
         """The events table; `case.events.df()` gives a DataFrame.
 
-        A request that came by two routes (the storage container and a workspace, say) is one event here: the record that
-        came first. The others are in `copies`.
+        A request is one event, however many records say it: by several routes, in several files, in other bytes. The event
+        has the values of the record that says most; all of them are in `witnesses`.
         """
-        return Events(self._parts(self.manifest.parts), self._parts(self.manifest.copies))
+        path = self.table_path("witnesses")
+        return Events(self._parts(self.manifest.parts), (path,) if path.exists() and not self.is_of_before else ())
 
-    @property
-    def copies(self) -> Events:
-        """Records of events that came by another route too; `mf.analyse.reconcile(case.events)` compares the routes."""
-        return Events(self._parts(self.manifest.copies))
+    @cached_property
+    def witnesses(self) -> pd.DataFrame:
+        """Every record with the event that it says, and how; columns of `schema.WITNESSES`, by event."""
+        table = self.derived("witnesses", schema.WITNESSES)
+        return schema.to_pandas(table.sort_by([(name, "ascending") for name in ("event_id", "evidence_id", "source_offset")]))
+
+    def events_of(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the event of each of some ids: its own, or that of the witness that it is; others are missing."""
+        return events_of(self.events, list(ids))
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -133,7 +191,7 @@ class Case:
     @property
     def notes(self) -> Notes:
         """The analyst's record: `case.notes.tag(event_ids, "exfil")`, `.comment`, `.hypothesis`, `.answer`, `.df()`."""
-        return Notes(self.path, self._having)
+        return Notes(self.path, self._having, self.events_of)
 
     @property
     def unfinished(self) -> list[str]:
@@ -142,19 +200,16 @@ class Case:
 
     def _having(self, ids: list[str]) -> set[str]:
         """Which of some ids are records of this case, events first."""
-        aside = ("rejects", "duplicates", "out_of_scope", *schema.CONTEXT)
-        found = ids_in((*self.events.paths, *self.copies.paths), ids)
-        return found if found >= set(ids) else found | ids_in(map(self.table_path, aside), ids)
+        found = ids_in(self.events.paths, ids)
+        if found >= set(ids):
+            return found
+        found |= ids_in(self.events.witnesses, ids, "witness_id") | ids_in(self._parts(self.manifest.copies), ids)
+        return found | ids_in(map(self.table_path, ("rejects", "out_of_scope", *schema.CONTEXT)), ids)
 
     @cached_property
     def rejects(self) -> pd.DataFrame:
         """Lines that are no event, with the reason and the bytes; columns of `schema.REJECTS`."""
         return schema.to_pandas(self.derived("rejects", schema.REJECTS))
-
-    @cached_property
-    def duplicates(self) -> pd.DataFrame:
-        """Records that came more than once, each with the event it equals; columns of `schema.DUPLICATES`."""
-        return schema.to_pandas(self.derived("duplicates", schema.DUPLICATES))
 
     @cached_property
     def out_of_scope(self) -> pd.DataFrame:
@@ -297,7 +352,8 @@ def open_case(path: Path | str) -> Case:
     about, manifest = read_about(folder), read_manifest(folder)
     if not (folder / "manifest.json").exists() and sealed_manifest(folder) is not None:
         raise CaseError.damaged(folder / "manifest.json", "it is missing")
-    return Case(folder, about["name"], about["created"], about.get("display_zone"), manifest)
+    made = about.get("format") or 1
+    return Case(folder, about["name"], about["created"], about.get("display_zone"), manifest, made)
 
 
 def _evidence_schema(names: list[str]) -> pa.Schema:

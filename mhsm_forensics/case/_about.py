@@ -15,7 +15,8 @@ from ._seal import sha256_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2  # 1: copies among the events, duplicates beside them, and no witnesses
+RESHAPED = "reshaped"  # the custody entry of a case of before that was brought to this shape
 
 
 def write_about(folder: Path, *, name: str, display_zone: str | None) -> dict[str, str]:
@@ -24,6 +25,13 @@ def write_about(folder: Path, *, name: str, display_zone: str | None) -> dict[st
     about = {"format": FORMAT, "name": name, "created": utc_now(), "tool": TOOL, "display_zone": display_zone}
     replace_text(folder / "case.json", json.dumps(about, indent=2))
     return {"name": name, "sha256": sha256_of(folder / "case.json")}
+
+
+def reshape(folder: Path) -> dict[str, Any]:
+    """Say in `case.json` that the case has the present shape; returns what custody keeps of it."""
+    path = folder / "case.json"
+    replace_text(path, json.dumps(read_json(path) | {"format": FORMAT}, indent=2))
+    return {"format": FORMAT, "sha256": sha256_of(path)}
 
 
 def read_about(folder: Path) -> dict[str, Any]:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 class Events:
     """The events of a case, or those of a scope, read only when asked for.
 
-    `copies` are where the records are that came by another route too: `analyse.reconcile` alone looks at them.
+    `witnesses` is the table of the records that say them: a question finds it under that name.
     """
 
     paths: tuple[Path, ...]
-    copies: tuple[Path, ...] = ()
+    witnesses: tuple[Path, ...] = ()
     scope: Scope = field(default_factory=Scope)
 
     def of(self, scope: Scope) -> Events:
@@ -55,8 +55,8 @@ class Events:
             Only these columns of the events table; default all.
         """
         wanted = columns or list(schema.EVENT_NAMES)
-        order = [(name, "ascending") for name in ("t", "event_id")]
-        table = read_tables(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, "t", "event_id"])), self._filter())
+        order = [(name, "ascending") for name in schema.ORDER]
+        table = read_tables(self.paths, schema.EVENTS, list(dict.fromkeys([*wanted, *schema.ORDER])), self._filter())
         return schema.to_pandas(table.sort_by(order).select(wanted))
 
     @property

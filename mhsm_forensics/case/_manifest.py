@@ -76,15 +76,15 @@ class PassedOver:
 class Manifest:
     """Every evidence file of a case, and the Parquet parts that were derived from them.
 
-    `copies` are parts of records that came by another route before: events too, and not counted again. `passed_over` is
-    what was handed over beside the evidence. `tables` has the SHA-256 of every derived table by its path in the case.
+    `passed_over` is what was handed over beside the evidence. `tables` has the SHA-256 of every derived table by its path in
+    the case. `copies`, of a case of before, are parts of records that came by another route too.
     """
 
     evidence: tuple[Evidence, ...] = ()
     parts: tuple[str, ...] = ()
-    copies: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     tables: dict[str, str] = field(default_factory=dict)
+    copies: tuple[str, ...] = ()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -114,9 +114,9 @@ def manifest_of(path: Path, found: Any) -> Manifest:
     return Manifest(
         tuple(evidence_of(path, entry) for entry in found["evidence"]),
         tuple(found["parts"]),
-        tuple(found.get("copies") or ()),
         tuple(_passed_over(path, entry) for entry in found.get("passed_over") or ()),
         found.get("tables") or {},
+        tuple(found.get("copies") or ()),
     )
 
 
@@ -141,7 +141,10 @@ def evidence_of(path: Path, found: Any) -> Evidence:
 
 def text_of(manifest: Manifest) -> str:
     """Return a manifest as it is written: the same manifest is the same text."""
-    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
+    said = asdict(manifest)
+    if not manifest.copies:
+        del said["copies"]
+    return json.dumps(said, indent=1, ensure_ascii=False)
 
 
 def _passed_over(path: Path, found: Any) -> PassedOver:

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from .. import schema
 from ..errors import CaseError, InputError
 from ._chain import append, breaks, entries
 from ._custody import record_custody, recorded, utc_now, utc_text, who
 from ._files import checked, is_list_of, is_moment, is_text, or_none
-from ._tables import read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,11 +38,12 @@ _STATES = ("answered", "partly", "not answerable")
 class Notes:
     """The notes of a case. Every method that writes returns the id of the note, to refer to it later.
 
-    `about` are ids of what a note is about: events, rejects, duplicates or records of other logs, by `event_id`.
+    `about` are ids of what a note is about: events and their witnesses, rejects or records of other logs.
     """
 
     folder: Path
     known: Callable[[list[str]], set[str]]  # which of some ids the case has
+    events: Callable[[list[str]], dict[str, str]] = lambda _: {}  # the event of each id that is a witness of one
 
     def tag(self, about: str | Iterable[str], tag: str, comment: str | None = None) -> str:
         """Tag records, "exfil" say.
@@ -163,11 +162,12 @@ class Notes:
         return _frame(self._read())
 
     def tags(self) -> dict[str, list[str]]:
-        """Tags by the id of the record that bears them."""
+        """Tags by the id of the event that bears them: those of a witness are its event's. Of other records by their own."""
+        tags = [(record, note["text"]) for note in self._fold() if note["kind"] == "tag" for record in note["about"]]
+        event = self.events([record for record, _ in tags]) if tags else {}
         found: dict[str, list[str]] = {}
-        for note in self._fold():
-            for record in note["about"] if note["kind"] == "tag" else ():
-                found.setdefault(record, []).append(note["text"])
+        for record, tag in tags:
+            found.setdefault(event.get(record, record), []).append(tag)
         return {record: list(dict.fromkeys(tags)) for record, tags in found.items()}
 
     def _fold(self) -> list[Entry]:
@@ -263,13 +263,3 @@ def _frame(notes: Iterable[Entry]) -> pd.DataFrame:
         for note in notes
     ]  # fmt: skip
     return schema.to_pandas(pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.NOTES)))
-
-
-_ID = tuple(column for column in schema.EVENTS if column.name == "event_id")
-
-
-def ids_in(paths: Iterable[Path], ids: list[str]) -> set[str]:
-    """Which of some ids stand in the column `event_id` of Parquet files."""
-    files = tuple(path for path in paths if path.exists())
-    table = read_tables(files, _ID, ["event_id"], ds.field("event_id").isin(ids))
-    return set(table["event_id"].to_pylist())

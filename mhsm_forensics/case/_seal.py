@@ -119,7 +119,7 @@ def manifest_digest(folder: Path) -> str | None:
 def derived(folder: Path, manifest: Manifest) -> Iterator[str]:
     """Yield the paths, in a case, of the derived tables that count and are there."""
     names = [f"events/{name}" for name in (*manifest.parts, *manifest.copies)]
-    names += [f"{name}.parquet" for name in ("rejects", "duplicates", "out_of_scope")]
+    names += [f"{name}.parquet" for name in ("rejects", "witnesses", "again", "out_of_scope")]
     names += [f"context/{name}.parquet" for name in (*schema.CONTEXT, "places")]
     yield from (name for name in names if (folder / name).is_file())
 
@@ -153,6 +153,8 @@ def _go_through(folder: Path, **more: bool) -> None:
         if not counts(manifest, f"events/{path.name}"):
             _remove_folder(path)
             path.unlink(missing_ok=True)
+    if "witnesses.parquet" in manifest.tables:  # what a case of before had in its place
+        (folder / "duplicates.parquet").unlink(missing_ok=True)
     shutil.rmtree(waiting, ignore_errors=True)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .. import schema
 from ..errors import CaseError, InputError
 from ..text import plural
+from ._about import RESHAPED
 from ._chain import breaks, ends_torn, entries
 from ._custody import head, read_custody, recorded, utc_now
 from ._seal import SEALED, derived, is_sealed, pending, sealed_manifest, sha256_of
@@ -190,18 +191,22 @@ def _row_problems(case: Case, tables: list[str]) -> Iterator[str]:
 
 
 def _miscounted(case: Case) -> Iterator[str]:
-    paths, accounted = (*case.events.paths, *case.copies.paths), case.accounting.iloc[0]
-    held = {"events": (rows_in(paths, schema.EVENTS), int(accounted["event"]))}
-    held |= {
-        name: (len(case.derived(name, columns)), int(accounted[fate]))
-        for name, columns, fate in (
-            ("rejects", schema.REJECTS, "reject"),
-            ("duplicates", schema.DUPLICATES, "duplicate"),
-        )
-    }
-    for name, (rows, counted) in held.items():
-        if rows != counted:
-            yield f"{name} hold {rows:,} rows, the accounting says {counted:,}. Hint: rebuild"
+    counted = case.accounting.iloc[0]
+    held = {"rejects": (_rows(case, "rejects", schema.REJECTS), int(counted["reject"]))}
+    if case.is_of_before:
+        paths = (*case.events.paths, *(case.path / "events" / name for name in case.manifest.copies))
+        held["events"] = (rows_in(paths, schema.EVENTS), int(counted["event"]))
+    else:
+        held["events"] = (len(case.events), int(counted["event"]))
+        held["witnesses"] = (_rows(case, "witnesses", schema.WITNESSES), int(counted["event"] + counted["duplicate"]))
+    for name, (rows, said) in held.items():
+        if rows != said:
+            yield f"{name} hold {rows:,} rows, the accounting says {said:,}. Hint: rebuild"
+
+
+def _rows(case: Case, name: str, columns: tuple[schema.Column, ...]) -> int:
+    path = case.table_path(name)
+    return rows_in((path,), columns) if path.exists() else 0
 
 
 def _chain_problems(case: Case) -> Iterator[str]:
@@ -254,11 +259,13 @@ def _acquisition_problems(case: Case) -> Iterator[str]:
 
 
 def _about_problems(case: Case) -> Iterator[str]:
-    """Yield whether case.json is as it was when the case was created."""
+    """Yield whether case.json is as it was when the case was created, or brought to another shape."""
     created = next(_readable(case, "created"), None)
     if created is None:
         return
     path, was = case.path / "case.json", created["detail"].get("sha256")
+    for entry in _readable(case, RESHAPED):
+        was = entry["detail"].get("sha256")
     if was is not None and sha256_of(path) != was:
         yield f"changed: {path} (was SHA-256 {was})"
     elif created["detail"].get("name") != case.name:
@@ -286,6 +293,8 @@ def _notes_problems(case: Case) -> Iterator[str]:
 def _remarks(case: Case) -> Iterator[str]:
     if case.manifest.parts and next(_readable(case, SEALED), None) is None:
         yield "derived tables are not sealed: an earlier version made this case. 'mhsm-forensics rebuild' seals them"
+    if case.is_of_before:
+        yield case.of_before
 
 
 def _newest(case: Case) -> str | None:

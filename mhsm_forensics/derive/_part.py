@@ -59,10 +59,6 @@ class Content:
         yield from blocks(self._path, self._position) if passing is None else passing
 
 
-def ready() -> None:
-    """Do nothing, in a process that has everything imported by then."""
-
-
 def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> list[Loaded]:
     """Write the events, rejects and records out of scope of some files as one part."""
     return Reader(staging).part(name, files)

@@ -20,7 +20,7 @@ _BYTES = 32 << 20  # of its bytes: those of rejects are whole lines
 
 # Values that hardly ever repeat: numbers as differences, text as it is.
 _DELTA = ("t", "time", "source_line", "source_offset")
-_PLAIN = ("event_id", "record_id", "time_text", "correlation_id", "raw")
+_PLAIN = ("event_id", "witness_id", "record_id", "time_text", "correlation_id", "raw")
 _EVENTS = ("events", "out_of_scope")
 # Texts that repeat, or not: held as they come, and coded where the file is written.
 _AS_TEXT = (*_PLAIN, "identity_json", "token_id")
@@ -64,13 +64,17 @@ class Writers:
 
     def _writer(self, kind: str, columns: pa.Schema) -> pq.ParquetWriter:
         if kind not in self._open:
-            path = self._staging / f"{kind}-{self._name}.parquet"
-            self._open[kind] = pq.ParquetWriter(
-                path, columns, compression="zstd", store_schema=False, write_statistics=["t"] if "t" in columns.names else False,
-                use_dictionary=[name for name in columns.names if name not in _DELTA + _PLAIN],
-                column_encoding={name: "DELTA_BINARY_PACKED" for name in _DELTA if name in columns.names},
-            )  # fmt: skip
+            self._open[kind] = open_table(self._staging / f"{kind}-{self._name}.parquet", columns)
         return self._open[kind]
+
+
+def open_table(path: Path, columns: pa.Schema) -> pq.ParquetWriter:
+    """Return a writer of a derived table, whose values are written as they take the least room."""
+    return pq.ParquetWriter(
+        path, columns, compression="zstd", store_schema=False, write_statistics=["t"] if "t" in columns.names else False,
+        use_dictionary=[name for name in columns.names if name not in _DELTA + _PLAIN],
+        column_encoding={name: "DELTA_BINARY_PACKED" for name in _DELTA if name in columns.names},
+    )  # fmt: skip
 
 
 def _in_one_form(table: pa.Table) -> pa.Table:

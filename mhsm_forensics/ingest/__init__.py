@@ -13,13 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from .. import engine, schema
-from ..case import Case, Evidence, PassedOver, create_case, finish_seal, open_case, require_unchanged
+from ..case import (
+    RESHAPED,
+    Case,
+    Evidence,
+    PassedOver,
+    create_case,
+    finish_seal,
+    open_case,
+    place_of,
+    record_custody,
+    require_unchanged,
+    reshape,
+)
 from ..errors import CaseError, EvidenceError, InputError
 from ..evidence import Words, find, located, recover, slices
 from ._adding import Adding, bare, said, unfinished
@@ -29,6 +38,8 @@ from ._wishes import Wish, forget, noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    import pandas as pd
 
     from ..evidence import Found
     from ._parts import Progress
@@ -45,6 +56,7 @@ class Added:
     known: tuple[str, ...] = ()  # files whose bytes the case had already
     passed_over: tuple[PassedOver, ...] = ()  # what is no evidence, and why
     resumed: tuple[str, ...] = ()  # paths of an earlier run that was interrupted
+    replaced: int = 0  # events of before that have the values of a new record
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -101,14 +113,15 @@ def add(
         with noted(case, wanted) as resumed:
             found = [(wish, find(wish.paths, apart=case.path)) for wish in (wanted, *resumed)]
             _refuse_nothing(wanted, found[0][1])
-        adding = Adding(case)
+        adding, before = Adding(case), len(case.events)
         with deriving(case, progress) as parts:
             adding.all(found, parts)
             case = adding.counted(parts)
         forget(case)
+    new = adding.new_in(case)
     return Added(
-        case, adding.new_in(case), tuple(adding.known), adding.passed_over,
-        tuple(str(path) for wish in resumed for path in wish.paths),
+        case, new, tuple(adding.known), adding.passed_over, tuple(str(path) for wish in resumed for path in wish.paths),
+        max(0, before + sum_fates(new)["event"] - len(case.events)),
     )  # fmt: skip
 
 
@@ -138,7 +151,7 @@ def rebuild(
         Evidence is missing or changed; nothing was changed.
     """
     words = Words(dates, times_in)
-    with writing(case) as case:
+    with writing(case, of_before=True) as case:
         require_unchanged(case, case.manifest.evidence)
         if words:
             case = said(case, words, {entry.evidence_id for entry in case.manifest.evidence})
@@ -146,7 +159,15 @@ def rebuild(
         with deriving(case, progress) as parts:
             parts.expect(sum(entry.size for entry in case.manifest.evidence))
             parts.take(unfinished(case))
-            return publish(case, parts)
+            return reshaped(publish(case, parts))
+
+
+def reshaped(case: Case) -> Case:
+    """Say of a case of before that it has the present shape now."""
+    if not case.is_of_before:
+        return case
+    record_custody(case.path, RESHAPED, reshape(case.path))
+    return open_case(case.path)
 
 
 def sample_case(path: Path | str = "cases/demo") -> Case:
@@ -170,9 +191,8 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
 
     Returns
     -------
-    The events table (`docs/schema.md`), one row per event, in the order of time. ``attrs["accounting"]``
-    has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason; ``attrs["copies"]`` how
-    many records came by another route before, and are no rows here.
+    The events table (`docs/schema.md`), one row per event, in the order of time, however many records say it.
+    ``attrs["accounting"]`` has the lines by fate; ``attrs["rejects"]`` how many lines were rejected for which reason.
 
     Raises
     ------
@@ -184,13 +204,12 @@ def load_events(paths: Path | str | Iterable[Path | str]) -> pd.DataFrame:
         added = add(create_case(Path(folder) / "case"), wanted, in_place=True)
         frame = added.case.events.df()
         frame.attrs["accounting"] = added.fates
-        frame.attrs["copies"] = len(added.case.copies)
         frame.attrs["rejects"] = added.case.rejects["reason"].value_counts().to_dict()
     return frame
 
 
 def raw(case: Case, event_id: str) -> Iterator[bytes]:
-    """Yield the bytes of a record, or of a reject or duplicate, as they stand in the evidence.
+    """Yield the bytes of a record as they stand in the evidence: of an event, another witness of one, a reject, any other.
 
     Raises
     ------
@@ -199,20 +218,12 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     EvidenceError
         The evidence is missing or changed since it was acquired, or the record has no place of its own in it.
     """
-    columns = ["evidence_id", "source_offset", "source_length"]
-    text = f"SELECT {', '.join(columns)} FROM {{}} WHERE event_id = :id"
-    places = engine.run(case.events, f"{text.format('events')} UNION ALL {text.format('copies')}", id=event_id)
-    tables = (case.derived(name, kind) for name, kind in _ASIDE.items())
-    found = places.to_dict("records") or [
-        row
-        for table in tables
-        for row in table.filter(pc.equal(table["event_id"], event_id)).select(columns).to_pylist()
-    ]
-    if not found:
+    found = place_of(case, event_id)
+    if found is None:
         raise InputError.no_such_event(event_id)
-    entry = next((e for e in case.manifest.evidence if e.evidence_id == found[0]["evidence_id"]), None)
-    offset, length = (found[0][name] for name in ("source_offset", "source_length"))
-    if entry is None or pd.isna(offset) or pd.isna(length):
+    entry = next((e for e in case.manifest.evidence if e.evidence_id == found["evidence_id"]), None)
+    offset, length = (found[name] for name in ("source_offset", "source_length"))
+    if entry is None or offset is None or length is None:
         raise EvidenceError(f"{event_id!r}: has no place of its own in the evidence. Hint: verify the case.")
     require_unchanged(case, [entry])
     (entry,) = located(case, (entry,))
@@ -220,20 +231,20 @@ def raw(case: Case, event_id: str) -> Iterator[bytes]:
     yield from slices(case.evidence_path(entry), entry.position, [place])
 
 
-_ASIDE = {"rejects": schema.REJECTS, "duplicates": schema.DUPLICATES, "out_of_scope": schema.EVENTS, **schema.CONTEXT}
-
-
 @contextmanager
-def writing(case: Case) -> Iterator[Case]:
+def writing(case: Case, *, of_before: bool = False) -> Iterator[Case]:
     """Hold the case's lock, with what an earlier run left finished or thrown away.
 
     Raises
     ------
     CaseError
-        Another process holds it, or the case can't be written.
+        Another process holds it, the case can't be written, or it has the shape of an earlier version and *of_before* does
+        not say that this is right.
     """
     try:
         with FileLock(case.path / ".lock", timeout=0):
+            if open_case(case.path).is_of_before and not of_before:
+                raise CaseError.of_before(case.path)
             finish_seal(open_case(case.path).path)
             for leftover in ("events/.staging", ".scratch"):
                 shutil.rmtree(case.path / leftover, ignore_errors=True)

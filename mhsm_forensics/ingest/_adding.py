@@ -122,7 +122,7 @@ def bare(case: Case) -> Case:
     """Return the case as if none of its evidence had been read."""
     evidence = _unread(case.manifest.evidence)
     kept = {name: digest for name, digest in case.manifest.tables.items() if name in _NOT_DERIVED}
-    manifest = replace(case.manifest, evidence=tuple(evidence), parts=(), copies=(), tables=kept)
+    manifest = replace(case.manifest, evidence=tuple(evidence), parts=(), tables=kept)
     return replace(case, manifest=manifest)
 
 

@@ -6,100 +6,56 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
-from .. import engine, schema
 from ..case import FATES, Case, Evidence, open_case, record_custody, seal, utc_text
-from ._duplicates import ASIDE, TABLES, held_table, register_loaded, take_out
+from ._repeats import repeats
+from ._tables import tables_beside
+from ._witnesses import settle
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterable
-    from pathlib import Path
-
-    import duckdb
 
     from ..derive import Loaded
     from ._parts import Parts
+    from ._witnesses import Settled
 
 
 def publish(case: Case, parts: Parts) -> Case:
     """Account for every line of the parts, and make them count."""
     loaded = parts.finish()
-    again = take_out(case, parts.staging)
-    tables = _tables(case, parts.staging)
-    names, copies = (tuple(path.name for path in sorted(parts.staging.glob(f"{kind}-*.parquet"))) for kind in _EVENTS)
-    tables |= {f"events/{name}": parts.staging / name for name in (*names, *copies)}
-    done = {item.evidence.evidence_id: _accounted(item, again) for item in loaded}
+    repeated = repeats(case, parts.staging)
+    tables = tables_beside(case, parts.staging, repeated)
+    settled = settle(case, parts.staging, repeated)
+    done = {item.evidence.evidence_id: _accounted(item) for item in loaded}
     before = case.manifest
-    evidence = tuple(done.get(entry.evidence_id, entry) for entry in before.evidence)
-    manifest = replace(before, evidence=evidence, parts=(*before.parts, *names), copies=(*before.copies, *copies))
-    seal(case.path, manifest, tables)
-    forms = {entry.evidence_id: entry.form for entry in done.values() if entry.form}
-    detail = {"files": len(done), "lines": sum_fates(done.values()), "parts": list(names)}
-    record_custody(case.path, "loaded", detail | ({"forms": forms} if forms else {}))
+    evidence = tuple(_with(done.get(entry.evidence_id, entry), settled.became) for entry in before.evidence)
+    manifest = replace(before, evidence=evidence, parts=settled.parts, copies=())
+    seal(case.path, manifest, tables | settled.tables)
+    record_custody(case.path, "loaded", _detail([e for e in evidence if e.evidence_id in done], before.parts, settled))
     return open_case(case.path)
 
 
-_EVENTS = ("events", "copies")
-_LINES = 256  # rejects that are held at once: each has up to 64 KB of its line
+def _detail(done: list[Evidence], before: tuple[str, ...], settled: Settled) -> dict[str, object]:
+    """What the chain of custody keeps: how many lines, which parts, and which of before lost an event to a fuller witness."""
+    forms = {entry.evidence_id: entry.form for entry in done if entry.form}
+    detail = {"files": len(done), "lines": sum_fates(done), "parts": [p for p in settled.parts if p not in before]}
+    rewritten = {"rewritten": list(settled.rewritten)} if settled.rewritten else {}
+    return detail | rewritten | ({"forms": forms} if forms else {})
 
 
-def _tables(case: Case, staging: Path) -> dict[str, Path]:
-    """Write the tables beside the events anew, with what came now; returns where each waits, by its path in the case."""
-    new = {name: sorted(staging.glob(f"{name}-*.parquet")) for name in ("rejects", *ASIDE)}
-    new["duplicates"] = sorted(staging.glob("again.parquet"))
-    fresh = {}
-    with engine.connect(memory="512MB", scratch=case.path / ".scratch") as db:
-        register_loaded(db, case)
-        for name in TABLES:
-            place = case.table_path(name).relative_to(case.path).as_posix()
-            fresh[place] = staging / f"{name}.parquet"
-            if name == "rejects":
-                _pass_through(case, held_table(case, name), new[name], fresh[place])
-            else:
-                _extend(db, name, held_table(case, name), new[name], fresh[place])
-    return fresh
+def _with(entry: Evidence, became: Counter[tuple[str, str]]) -> Evidence:
+    """Return evidence with the fates that its records have now, if some are another event's."""
+    if entry.fates is None or not any((entry.evidence_id, fate) in became for fate in FATES):
+        return entry
+    return replace(entry, fates={fate: count + became[entry.evidence_id, fate] for fate, count in entry.fates.items()})
 
 
-def _extend(db: duckdb.DuckDBPyConnection, name: str, held: Path | None, new: list[Path], target: Path) -> None:
-    """Write a derived table: what it held of evidence that counts, and what is new."""
-    columns = TABLES[name]
-    names = ", ".join(column.name for column in columns)
-    selects = []
-    if held:
-        db.read_parquet(str(held)).create_view(f"{name}_old")
-        selects.append(f"SELECT {names} FROM {name}_old SEMI JOIN loaded USING (evidence_id)")
-    if new:
-        db.read_parquet([str(path) for path in new], union_by_name=True).create_view(f"{name}_new")
-        selects.append(f"SELECT {names} FROM {name}_new")
-    if selects:
-        engine.copy(db, " UNION ALL ".join(selects), target)
-    else:
-        pq.write_table(schema.empty(columns), target)
-
-
-def _pass_through(case: Case, held: Path | None, new: list[Path], target: Path) -> None:
-    """Write the rejects as `_extend` writes a table, a few at a time: DuckDB would hold hundreds of MB of their lines."""
-    loaded = pa.array([entry.evidence_id for entry in case.manifest.evidence if entry.fates is not None], pa.string())
-    form = schema.arrow_schema(schema.REJECTS)
-    with pq.ParquetWriter(target, form, compression="zstd") as writer:
-        for path in (*([held] if held else []), *new):
-            for batch in pq.ParquetFile(path).iter_batches(_LINES, columns=form.names):
-                rows = pa.Table.from_batches([batch]).cast(form)
-                counts = pc.is_in(rows["evidence_id"], loaded) if path is held else None
-                writer.write_table(rows if counts is None else rows.filter(counts))
-
-
-def _accounted(item: Loaded, again: dict[tuple[str, str], int]) -> Evidence:
+def _accounted(item: Loaded) -> Evidence:
     entry = item.evidence
-    events_again = again.get((entry.evidence_id, "events"), 0)
-    others_again = sum(again.get((entry.evidence_id, kind), 0) for kind in ASIDE)
     fates = {
-        "event": item.events - events_again,
-        "duplicate": events_again + others_again,
-        "out_of_scope": item.out_of_scope - others_again,
+        "event": item.events,
+        "duplicate": 0,
+        "out_of_scope": item.out_of_scope,
         "blank": item.blank,
         "reject": item.rejects,
     }
@@ -120,5 +76,6 @@ def _iso(t: int | None) -> str | None:
 
 
 def sum_fates(entries: Iterable[Evidence]) -> dict[str, int]:
+    """Lines of some evidence by fate."""
     counted = [entry.fates or {} for entry in entries]
     return {fate: sum(fates.get(fate, 0) for fates in counted) for fate in FATES}

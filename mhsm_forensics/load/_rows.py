@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ._context import kind_of
-from ._shapes import NOTHING, TEXT_FIELDS, Record, Row, as_raw, is_diagnostics, meaning, set_field
+from ._shapes import NOTHING, TEXT_FIELDS, Record, Row, as_raw, is_diagnostics, is_union, meaning, set_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -57,6 +57,7 @@ class Plan:
         self._known = _Once(naming.values(), partial(_is_audit, keys, list(naming)))
         self._type = naming.get("type")
         self._telling = [at for at, key in enumerate(keys) if is_diagnostics({key: True}) and key != "type"]
+        self._by_row = is_union(keys)
         self._claims = _Once(claims, partial(_claims, list(claims.values())))
         self._identity = _Once([at for at in rest if at not in bare], _identity)
         self._rest = _Once(rest, partial(_properties, list(rest.values())))  # `identity` too, where there are claims
@@ -87,7 +88,7 @@ class Plan:
         """Which table a row is of: as it says, else by the columns that it fills."""
         self._known(cells)
         named = cells[self._type] if self._type is not None else None
-        by_columns = (self._keys[at] for at in self._telling if cells[at] not in (None, ""))
+        by_columns = (self._keys[at] for at in self._telling if not self._by_row or cells[at] not in (None, ""))
         filled = {"type": named} if named else dict.fromkeys(by_columns, True)
         return "azure_diagnostics" if is_diagnostics(filled) else "azkv_audit_logs"
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NOTHING: Final = msgspec.Raw(b"")
 
@@ -160,8 +163,17 @@ def _from_row(folded: dict[str, Any]) -> Row | None:
     identity = {"claim": claims} if claims else rest.pop("identity", None)
     record.identity = as_raw(identity) if identity else NOTHING
     record.properties = as_raw({meaning(key)[1]: value for key, value in rest.items()})
-    route = "azure_diagnostics" if is_diagnostics(columns) else "azkv_audit_logs"
+    route = "azure_diagnostics" if is_diagnostics(columns if is_union(named) else named) else "azkv_audit_logs"
     return Row(record, route, is_utc) if record.operationName is not None else None
+
+
+# Columns that the table of Key Vault alone has: that of all services writes a type behind their names.
+_OF_KEY_VAULT = {"requesturi", "httpstatuscode", "clientinfo", "identity", "tlsversion", "isrbacauthorized", "id"}
+
+
+def is_union(names: Iterable[str]) -> bool:
+    """Whether some columns may be those of both tables: then a row is known by those that it fills."""
+    return not _OF_KEY_VAULT.isdisjoint(names)
 
 
 @lru_cache(4096)

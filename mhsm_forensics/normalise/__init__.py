@@ -19,22 +19,22 @@ from .. import schema
 from ..load import Batch, Record, Reject
 from ._addresses import Address, address_of
 from ._alike import AlikeRows, Rests
-from ._callers import Caller, caller_of
+from ._callers import Caller, caller_of, claims_in
 from ._context import ContextRows
 from ._digests import record_ids
 from ._facts import Facts, Settled
 from ._nested import object_in
 from ._places import event_id, place_columns, rejects_table
-from ._requests import Asked, Request, object_of, outcome_of, request_of, whole
+from ._requests import Asked, Request, object_of, outcome_of, properties_in, request_of, uri_parts, whole
 from ._resources import MANAGED_HSM, Resource, origin_of, resource_of
-from ._times import Clock, ticks_of, time_columns
+from ._times import Clock, precisions_of, ticks_of, time_columns
 
 if TYPE_CHECKING:
     from ..case import Evidence
 
 __all__ = [
-    "AlikeRows", "Normalised", "Normaliser", "Rests", "address_of", "by_scope", "caller_of", "event_id", "object_of",
-    "outcome_of", "resource_of", "taken_apart", "whole",
+    "AlikeRows", "Normalised", "Normaliser", "Rests", "address_of", "by_scope", "caller_of", "claims_in", "event_id",
+    "object_of", "outcome_of", "properties_in", "resource_of", "taken_apart", "uri_parts", "whole",
 ]  # fmt: skip
 
 _REMEMBERED = 1 << 16
@@ -78,6 +78,7 @@ class Normaliser:
         self._rejects: list[tuple[Evidence, Reject]] = []
         self._context = ContextRows()
         self._ticks: list[np.ndarray] = []
+        self._precisions: list[np.ndarray] = []
         self._kept: dict[str, list[Any]] = {name: [] for name in _KEPT}
         self._callers, self._requests = Facts(_caller), Facts(_request)
         self._addresses, self._resources = Facts(_address), Facts(_resource)
@@ -105,6 +106,7 @@ class Normaliser:
             good = [i for i in range(len(batch.records)) if i not in wrong]
             batch, ticks = batch.only(good), ticks[good]
         self._ticks.append(ticks)
+        self._precisions.append(precisions_of([r.time or "" for r in batch.records]))
         self._take_facts(batch, evidence)
         self._take_rows(batch, evidence)
 
@@ -149,7 +151,7 @@ class Normaliser:
         bases = self._bases(callers, requests, addresses, resources)
         kept = self._kept
         columns: dict[str, Any] = {
-            **kept, **self._places(), **time_columns(ticks),
+            **kept, **self._places(), **time_columns(ticks, np.concatenate([ticks[:0], *self._precisions])),
             **callers.columns(_columns_of(Caller)), **requests.columns(_columns_of(Request)),
             **resources.columns(_columns_of(Resource)), **addresses.columns(Address._fields),
             "key": _keys(resources, requests),

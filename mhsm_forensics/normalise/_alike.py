@@ -18,7 +18,7 @@ from ..case import Evidence
 from ._digests import record_ids
 from ._places import place_columns
 from ._slots import CONSTANT, JOINED, NO_RULE, NUMBER, SLICE, Rule, joined_text, rule_of, slices, whole_numbers
-from ._times import Clock, like_ticks, time_columns
+from ._times import Clock, like_ticks, precisions_of, time_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +37,9 @@ _FILES: Final = [Evidence(f"e{n}", f"path{n}", f"origin{n}", n, f"{n}", "2030-01
 @cache
 def _made() -> frozenset[str]:
     """Columns that hang on the place or the time of a record, and its id: made for each row as for any other record."""
-    return frozenset({*place_columns([], [], [], [], []), *time_columns(np.zeros(0, np.int64)), "record_id"})
+    return frozenset(
+        {*place_columns([], [], [], [], []), *time_columns(np.zeros(0, np.int64), np.zeros(0, np.int64)), "record_id"}
+    )
 
 
 class _Growing:
@@ -227,7 +229,7 @@ class AlikeRows:
         columns = self._rests.columns(placed["rest"])
         for name in set().union(*self._varying):
             columns[name] = self._column(name, columns[name])
-        columns |= time_columns(ticks)
+        columns |= time_columns(ticks, precisions_of(columns[_TIME_TEXT].combine_chunks()))
         columns |= place_columns(self._evidence, placed["file"], placed["line"], placed["offset"], placed["length"])
         bases = map(self._rests.bases.__getitem__, placed["rest"].tolist())
         columns["record_id"] = record_ids(

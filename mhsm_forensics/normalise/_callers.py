@@ -124,6 +124,15 @@ def _decoded(text: str | None) -> object:
     return {} if empty or value == "" else value
 
 
+def claims_in(text: str | None) -> dict[str, str]:
+    """Claims of an identity as the source wrote it, by their folded names; none where it can't be read.
+
+    >>> claims_in('{"claim": {"idtyp": "app", "amr": ["pwd", "mfa"]}}')
+    {'idtyp': 'app', 'amr': 'pwd,mfa'}
+    """
+    return _flat(_decoded(text))
+
+
 _EMPTY = {"", '""', '"null"', '"{}"', "[]"}
 
 

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from .. import schema
+from ..identifiers import actor_of
 from ..load import Reject
 from ._addresses import address_of
 from ._callers import caller_of
@@ -81,6 +82,7 @@ class ContextRows:
         if isinstance(when, str):
             return Reject(place, when, data)
         row = _ROWS[context.kind](said)
+        row["actor"] = actor_of(row["object_id"], row["app_id"], row["upn"])
         self._rows[context.kind].append(when | row | _origin(said, context, data) | _place(evidence, place))
         return None
 

@@ -40,6 +40,7 @@ def place_columns(
         "source_line": pa.array(lines, pa.int64()),
         "source_offset": pa.array(offsets, pa.int64()),
         "source_length": pa.array(lengths, pa.int64()),
+        "source_number": pa.array(nth if len(nth) else [1] * len(files), pa.int64()),
     }
 
 

@@ -6,13 +6,16 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from ..identifiers import folded, unescaped
 from ..operations import meaning
 from ._clients import client_of
 from ._nested import object_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _KEY_WORDS = {"versions", "rotationpolicy", "rotate", "create", "backup", "restore"}  # no versions of a key
 _VERSION = re.compile(r"[0-9a-fA-F]{32}")
@@ -100,10 +103,10 @@ def request_of(asked: Asked) -> Request:
     uri = _text(asked.request_uri) or _text(held.get("requesturi"))
     info = _text(asked.client_info) or _text(held.get("clientinfo"))
     status = whole(held.get("httpstatuscode") if asked.http_status is None else asked.http_status)
-    host, path, query = _taken_apart(uri)
+    host, path, query = uri_parts(uri)
     what, client = object_of(path), client_of(info)
     known = meaning(asked.operation, unescaped(path) if path else path)
-    other = object_of(_taken_apart(_text(held.get("id")))[1])  # the object's own URI may name the version
+    other = object_of(uri_parts(_text(held.get("id")))[1])  # the object's own URI may name the version
     same_key = other.key_name is not None and other.key_name == what.key_name
     return Request(
         operation=asked.operation,
@@ -230,8 +233,12 @@ def whole(value: object) -> int | None:
     return int(number) if abs(number) < 2**53 else None
 
 
-def _taken_apart(uri: str | None) -> tuple[str, str | None, dict[str, list[str]]]:
-    """Host in lower case without its port, path, and query."""
+def uri_parts(uri: str | None) -> tuple[str, str | None, dict[str, list[str]]]:
+    """Host in lower case without its port, path, and query.
+
+    >>> uri_parts("https://Contoso.managedhsm.azure.net:443/keys/k?api-version=7.5")
+    ('contoso.managedhsm.azure.net', '/keys/k', {'api-version': ['7.5']})
+    """
     if not uri:
         return "", None, {}
     try:
@@ -250,6 +257,23 @@ def _held(text: str | None) -> dict[str, Any]:
     inner = held.get("properties")
     inner = object_in(inner) if isinstance(inner, str) else inner
     return {**{str(k).lower(): v for k, v in inner.items()}, **held} if isinstance(inner, dict) else held
+
+
+def properties_in(text: str | None) -> dict[str, str]:
+    """Properties as the source wrote them, by their names in lower case; what is in an object by both names.
+
+    >>> properties_in('{"isRbacAuthorized": true, "keyProperties": {"size": 2048}}')
+    {'isrbacauthorized': 'True', 'keyproperties_size': '2048'}
+    """
+    return dict(_leaves(_held(text), ""))
+
+
+def _leaves(held: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for name, value in held.items():
+        if isinstance(value, dict):
+            yield from _leaves({str(key).lower(): item for key, item in value.items()}, f"{prefix}{name}_")
+        elif value is not None and value != "":
+            yield f"{prefix}{name}", ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _text(value: object) -> str | None:

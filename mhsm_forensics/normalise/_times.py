@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -113,10 +114,42 @@ def _cast(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return ticks, np.zeros(count, bool)
 
 
-def time_columns(ticks: np.ndarray) -> dict[str, pa.Array]:
-    """Columns that say when, made of ticks."""
+def time_columns(ticks: np.ndarray, precisions: np.ndarray) -> dict[str, pa.Array]:
+    """Columns that say when, and how finely that was written."""
     t = pa.array(ticks // 10)
-    return {"time": t.cast(pa.timestamp("us")), "t": t}
+    return {"time": t.cast(pa.timestamp("us")), "t": t, "tick": pa.array(ticks % 10), "precision": pa.array(precisions)}
+
+
+def precisions_of(texts: Sequence[str] | pa.Array) -> np.ndarray:
+    """How finely times are written, in ticks of 100 ns: a time of the text lies within so many from what it says.
+
+    >>> precisions_of(["2026-03-04T09:15:02.0000001Z", "2026-03-04T09:15:02.1Z", "3/4/2026 9:15", "1772615702123"]).tolist()
+    [1, 1000000, 600000000, 10000]
+    """
+    column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+    lengths = pc.binary_length(column).to_numpy(zero_copy_only=False)
+    marks = ((10, "T"), (19, "."), (-1, "Z"))
+    plain = [pc.equal(pc.utf8_slice_codeunits(column, at, at + 1 or None), mark) for at, mark in marks]
+    is_plain = np.logical_and.reduce([mark.to_numpy(zero_copy_only=False) for mark in plain])
+    found = np.array([10**7, 10**6, 10**5, 10**4, 10**3, 100, 10, 1], "int64")[np.clip(lengths - 21, 0, 7)]
+    for index in np.flatnonzero(~is_plain).tolist():
+        found[index] = _precision(column[index].as_py().strip())
+    return found
+
+
+@lru_cache(1 << 12)
+def _precision(text: str) -> int:
+    if number := _NUMBER.fullmatch(text):
+        return max(_TICKS_OF.get(len(number[1]), 1) // 10 ** len(number[2] or ""), 1)
+    if _JSON_DATE.fullmatch(text):
+        return 10_000
+    clock = _SECONDS.search(text)
+    if clock is None:
+        return 600_000_000
+    return int(max(10 ** (7 - len(clock[1] or "")), 1))
+
+
+_SECONDS = re.compile(r"(?::\d\d:\d\d|T\d{6})(?:[.,](\d{1,9}))?")
 
 
 def _plain_ticks(column: pa.Array, is_plain: np.ndarray) -> tuple[np.ndarray, list[int]]:

@@ -11,7 +11,7 @@ from ._style import THEMES, Json, Theme, ThemeName, caption, each, figure, nothi
 from ._text import NOBODY, safe
 from ._time import epoch_ms, gap_bands, room_below, stamp, time_axes
 
-_BY: Final = ("hsm", "operation", "principal", "caller_ip", "key_name")
+_BY: Final = ("hsm", "operation", "principal", "caller_ip", "key")
 _NOUNS: Final = {
     "events": "events", "denied_share": "share denied", "distinct_keys": "keys", "distinct_callers": "callers",
     "new_pairs": "new pairs", "duration_ms": "ms",

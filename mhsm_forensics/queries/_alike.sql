@@ -1,4 +1,5 @@
 SELECT
+  actor,
   principal,
   object_id,
   app_id,
@@ -21,4 +22,4 @@ FROM (
   FROM events
 ) AS judged
 GROUP BY
-  principal, object_id, app_id, caller_ip, token_ip, hsm, key_name, client, client_info, operation, outcome
+  actor, principal, object_id, app_id, caller_ip, token_ip, hsm, key_name, client, client_info, operation, outcome

@@ -7,7 +7,7 @@ kinds AS (
   SELECT
     kind,
     CASE kind
-      WHEN 'principal' THEN principal
+      WHEN 'principal' THEN CASE WHEN actor IS NULL THEN principal ELSE actor END
       WHEN 'object_id' THEN object_id
       WHEN 'caller_ip' THEN caller_ip
       WHEN 'token_ip' THEN token_ip

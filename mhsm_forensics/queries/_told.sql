@@ -1,4 +1,11 @@
--- Every record by every route. Of a case, `copies` holds those that came by another route before.
-SELECT coalesce(hsm, '') AS hsm, route, record_id, t, time, event_id FROM events
-UNION ALL
-SELECT coalesce(hsm, '') AS hsm, route, record_id, t, time, event_id FROM copies
+-- Which route told of which event: of a case, `witnesses` has every record that says one.
+SELECT
+  coalesce(e.hsm, '') AS hsm,
+  w.route,
+  w.event_id,
+  min(e.t) AS t,
+  min(e.time) AS time
+FROM witnesses w
+JOIN events e ON e.event_id = w.event_id
+WHERE w.log = 'audit'
+GROUP BY e.hsm, w.route, w.event_id

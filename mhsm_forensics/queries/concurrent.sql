@@ -1,21 +1,22 @@
 -- One identity at work in two places at once: its events in turn from one and from the other, within :seconds of each
 -- other. The column that says the place comes out of a closed list.
 WITH known AS (
-  SELECT principal, object_id, caller_ip /* place */ AS place, t, event_id, time
+  SELECT actor, object_id, caller_ip /* place */ AS place, t, event_id, time
   FROM events
-  WHERE principal IS NOT NULL AND caller_ip /* place */ IS NOT NULL
+  WHERE actor IS NOT NULL AND caller_ip /* place */ IS NOT NULL
 ), in_turn AS (
   SELECT
     *,
-    lag(place) OVER (PARTITION BY principal, object_id ORDER BY t, event_id) AS place_before,
-    lag(event_id) OVER (PARTITION BY principal, object_id ORDER BY t, event_id) AS event_before,
-    lag(time) OVER (PARTITION BY principal, object_id ORDER BY t, event_id) AS time_before,
-    t - lag(t) OVER (PARTITION BY principal, object_id ORDER BY t, event_id) AS pause
+    lag(place) OVER (PARTITION BY actor ORDER BY t, event_id) AS place_before,
+    lag(event_id) OVER (PARTITION BY actor ORDER BY t, event_id) AS event_before,
+    lag(time) OVER (PARTITION BY actor ORDER BY t, event_id) AS time_before,
+    t - lag(t) OVER (PARTITION BY actor ORDER BY t, event_id) AS pause
   FROM known
 )
 SELECT
-  principal,
-  object_id,
+  actor,
+  actor AS principal,
+  max(object_id) AS object_id,
   least(place, place_before) AS one_place,
   greatest(place, place_before) AS other_place,
   min(time_before) AS first_time,
@@ -26,5 +27,5 @@ SELECT
   min(event_id) AS next_event_id
 FROM in_turn
 WHERE place <> place_before AND pause <= :seconds * 1e6
-GROUP BY principal, object_id, least(place, place_before), greatest(place, place_before)
-ORDER BY turns DESC, principal NULLS FIRST, object_id NULLS FIRST, one_place, other_place
+GROUP BY actor, least(place, place_before), greatest(place, place_before)
+ORDER BY turns DESC, actor, one_place, other_place

@@ -12,9 +12,9 @@ WITH steps AS (
       WHEN effect = 'use' OR lower(operation) = 'keybackup' THEN 'used'
     END AS step
   FROM events
-  WHERE key_name IS NOT NULL AND outcome = 'success'
+  WHERE key IS NOT NULL AND outcome = 'success'
 ), ended AS (
-  SELECT DISTINCT hsm_name, key_name FROM steps WHERE step IN ('gone', 'purged', 'recovered')
+  SELECT DISTINCT key FROM steps WHERE step IN ('gone', 'purged', 'recovered')
 ), told AS (
   SELECT
     s.*,
@@ -22,10 +22,10 @@ WITH steps AS (
     max(CASE WHEN step IN ('recovered', 'back') THEN s.t END) OVER before AS back_t,
     max(CASE WHEN step = 'used' THEN s.t END) OVER before AS used_t
   FROM steps s
-  JOIN ended e ON e.hsm_name = s.hsm_name AND e.key_name = s.key_name
+  JOIN ended e ON e.key = s.key
   WHERE step IS NOT NULL
   WINDOW before AS (
-    PARTITION BY s.hsm_name, s.key_name ORDER BY s.t, s.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    PARTITION BY s.key ORDER BY s.t, s.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   )
 ), restored AS (
   SELECT coalesce(hsm, '') AS hsm_name, min(t) AS t
@@ -35,7 +35,8 @@ WITH steps AS (
 )
 SELECT
   CASE WHEN step = 'used' THEN 'used after its deletion' ELSE step || ' without a deletion' END AS contradiction,
-  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.principal, e.object_id, e.caller_ip, e.client, e.key_name
+  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+  e.caller_ip, e.client, e.key, e.key_name
 FROM told e
 LEFT JOIN restored r ON r.hsm_name = e.hsm_name AND r.t < e.t
 WHERE r.t IS NULL AND (

@@ -7,7 +7,8 @@ WITH firsts AS (
   SELECT name, first_t FROM firsts WHERE first_t - (SELECT min(t) FROM events) >= :days * 86400e6
 )
 SELECT
-  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.principal, e.object_id, e.caller_ip, e.client, e.key_name
+  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+  e.caller_ip, e.client, e.key, e.key_name
 FROM events e
 JOIN late l ON l.name = lower(e.operation)
 WHERE e.t < l.first_t + 86400e6

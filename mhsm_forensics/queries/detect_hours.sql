@@ -4,32 +4,32 @@ WITH judged AS (
   SELECT
     *,
     @control,
-    coalesce(object_id, '') AS oid,
     CAST(floor(t / 86400e6) AS BIGINT) AS day,
     CAST(floor(t / 3600e6) AS BIGINT) % 24 AS clock,
     -- 1 January 1970 was a Thursday
     CASE WHEN (CAST(floor(t / 86400e6) AS BIGINT) + 3) % 7 >= 5 THEN 1 ELSE 0 END AS weekend
   FROM events
-  WHERE principal IS NOT NULL AND coalesce(operation_class, '') <> 'authentication'
+  WHERE actor IS NOT NULL AND coalesce(operation_class, '') <> 'authentication'
 ), worked AS (
-  SELECT DISTINCT principal, oid, day, clock, weekend FROM judged
+  SELECT DISTINCT actor, day, clock, weekend FROM judged
 ), acts AS (
-  SELECT DISTINCT principal, oid, day, clock, weekend
+  SELECT DISTINCT actor, day, clock, weekend
   FROM judged
   WHERE control = 1 AND outcome IN ('success', 'accepted', 'unknown')
 ), odd AS (
-  SELECT a.principal, a.oid, a.day, a.clock
+  SELECT a.actor, a.day, a.clock
   FROM acts a
-  JOIN worked w ON w.principal = a.principal AND w.oid = a.oid AND w.day < a.day
-  GROUP BY a.principal, a.oid, a.day, a.clock, a.weekend
+  JOIN worked w ON w.actor = a.actor AND w.day < a.day
+  GROUP BY a.actor, a.day, a.clock, a.weekend
   HAVING count(DISTINCT w.day) >= :days
     AND (count(DISTINCT CASE WHEN least(abs(w.clock - a.clock), 24 - abs(w.clock - a.clock)) <= 2 THEN w.day END) * 5
         < count(DISTINCT w.day)
       OR (a.weekend = 1 AND max(w.weekend) = 0 AND count(DISTINCT w.day) >= 2 * :days))
 )
 SELECT
-  e.event_id, e.time, e.hsm, e.operation, e.effect, e.outcome, e.principal, e.object_id, e.caller_ip, e.client, e.key_name
+  e.event_id, e.time, e.hsm, e.operation, e.effect, e.outcome, e.actor, e.principal, e.object_id,
+  e.caller_ip, e.client, e.key, e.key_name
 FROM odd o
-JOIN judged e ON e.principal = o.principal AND e.oid = o.oid AND e.day = o.day AND e.clock = o.clock
+JOIN judged e ON e.actor = o.actor AND e.day = o.day AND e.clock = o.clock
 WHERE e.control = 1 AND e.outcome IN ('success', 'accepted', 'unknown')
 ORDER BY e.t, e.event_id

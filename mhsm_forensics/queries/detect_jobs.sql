@@ -29,7 +29,7 @@ WITH spans AS (
 )
 SELECT
   j.kind, j.job, j.job_id, j.is_start, j.t - s.first_t AS since_first, j.event_id, j.time, j.t, j.hsm, j.operation, j.outcome,
-  j.principal, j.object_id, j.caller_ip, j.client, j.key_name
+  j.actor, j.principal, j.object_id, j.caller_ip, j.client, j.key, j.key_name
 FROM jobs j
 JOIN spans s ON s.hsm_name = coalesce(j.hsm, '')
 WHERE j.is_start = 1 OR j.is_poll = 1

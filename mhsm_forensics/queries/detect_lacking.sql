@@ -1,8 +1,11 @@
--- Events that another route lacks though it was delivering for that HSM. Of its last quarter of an hour some may still come.
+-- Events that another route did not tell of though it was delivering for that HSM. Of its last quarter of an hour some may
+-- still come. The two tables of a workspace are one way: a setting fills one of them.
 WITH told AS (
   @told
 ), spans AS (
   SELECT hsm, route, min(t) AS first_t, max(t) - 900e6 AS last_t FROM told GROUP BY hsm, route
+), ways AS (
+  SELECT event_id, CASE WHEN route = 'azkv_audit_logs' THEN 'azure_diagnostics' ELSE route END AS way FROM told
 ), judged AS (
   SELECT
     *,
@@ -12,9 +15,10 @@ WITH told AS (
 )
 SELECT
   s.route AS other_route, e.event_id, e.time, e.hsm, e.operation, e.operation_class, e.operation_status, e.effect, e.outcome,
-  e.principal, e.object_id, e.caller_ip, e.client, e.key_name, e.route, e.control
+  e.actor, e.principal, e.object_id, e.caller_ip, e.client, e.key, e.key_name, e.route, e.control
 FROM judged e
-JOIN spans s ON s.hsm = e.hsm_name AND s.route <> e.route AND e.t BETWEEN s.first_t AND s.last_t
-LEFT JOIN told o ON o.hsm = e.hsm_name AND o.record_id = e.record_id AND o.route = s.route
-WHERE o.record_id IS NULL
+JOIN spans s ON s.hsm = e.hsm_name AND e.t BETWEEN s.first_t AND s.last_t
+LEFT JOIN ways o
+  ON o.event_id = e.event_id AND o.way = CASE WHEN s.route = 'azkv_audit_logs' THEN 'azure_diagnostics' ELSE s.route END
+WHERE o.event_id IS NULL
 ORDER BY e.t, e.event_id, s.route

@@ -1,13 +1,14 @@
 -- Requests for what is not there (404): paths without meaning, and names of keys that nobody ever reached in this evidence.
 WITH known AS (
-  SELECT DISTINCT coalesce(hsm, '') AS hsm_name, key_name
+  SELECT DISTINCT key
   FROM events
-  WHERE key_name IS NOT NULL AND outcome IN ('success', 'accepted')
+  WHERE key IS NOT NULL AND outcome IN ('success', 'accepted')
 )
 SELECT
-  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.principal, e.object_id, e.caller_ip, e.client, e.key_name,
+  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+  e.caller_ip, e.client, e.key, e.key_name,
   e.request_uri
 FROM events e
-LEFT JOIN known k ON k.hsm_name = coalesce(e.hsm, '') AND k.key_name = e.key_name
-WHERE e.http_status = 404 AND k.key_name IS NULL AND (e.key_name IS NOT NULL OR e.operation_class = 'unknown')
+LEFT JOIN known k ON k.key = e.key
+WHERE e.http_status = 404 AND k.key IS NULL AND (e.key IS NOT NULL OR e.operation_class = 'unknown')
 ORDER BY e.t, e.event_id

@@ -3,7 +3,7 @@ WITH named AS (
   SELECT
     t,
     event_id,
-    CASE :by WHEN 'principal' THEN principal WHEN 'key_name' THEN key_name WHEN 'correlation_id' THEN correlation_id END
+    CASE :by WHEN 'actor' THEN actor WHEN 'key' THEN key WHEN 'correlation_id' THEN correlation_id END
       AS name
   FROM events
 ), alike AS (

@@ -15,15 +15,16 @@ WITH acts AS (
       ELSE 'other'
     END AS act
   FROM events
-  WHERE key_name IS NOT NULL
+  WHERE key IS NOT NULL
 ), keys AS (
   SELECT
-    hsm,
-    key_name,
+    key,
+    max(hsm) AS hsm,
+    max(key_name) AS key_name,
     min(t) AS first_t,
     max(t) AS last_t,
     count(*) AS events,
-    count(DISTINCT principal) AS principals,
+    count(DISTINCT actor) AS principals,
     count(DISTINCT caller_ip) AS caller_ips,
     count(CASE WHEN done = 1 AND effect = 'use' THEN 1 END) AS uses,
     count(CASE WHEN done = 1 AND effect = 'export' THEN 1 END) AS exports,
@@ -38,7 +39,7 @@ WITH acts AS (
     max(CASE WHEN done = 1 AND act = 'create' THEN t END) AS created_t,
     max(CASE WHEN done = 1 AND act = 'work' THEN t END) AS worked_t
   FROM acts
-  GROUP BY hsm, key_name
+  GROUP BY key
 ), ages AS (
   SELECT
     *,
@@ -51,6 +52,7 @@ WITH acts AS (
   FROM keys
 )
 SELECT
+  key,
   hsm,
   key_name,
   first_t,

@@ -1,7 +1,7 @@
 -- Who came from where and touched which key: the links between identities, addresses and keys.
 WITH judged AS (
   SELECT
-    principal,
+    @who,
     caller_ip,
     hsm,
     key_name,
@@ -11,16 +11,16 @@ WITH judged AS (
     @control
   FROM events
 ), links AS (
-  SELECT 'caller_ip' AS kind, principal, caller_ip AS value, hsm, outcome, t, time, control
+  SELECT 'caller_ip' AS kind, who, caller_ip AS value, hsm, outcome, t, time, control
   FROM judged
   UNION ALL
-  SELECT 'key' AS kind, principal, key_name AS value, hsm, outcome, t, time, control
+  SELECT 'key' AS kind, who, key_name AS value, hsm, outcome, t, time, control
   FROM judged
   WHERE key_name IS NOT NULL
 )
 SELECT
   kind,
-  principal,
+  who AS principal,
   value,
   hsm,
   min(time) AS first_time,
@@ -30,5 +30,5 @@ SELECT
   CAST(sum(control) AS BIGINT) AS control_events,
   coalesce(min(t) >= CAST(:since AS BIGINT), false) AS is_new
 FROM links
-GROUP BY kind, principal, value, hsm
-ORDER BY kind, events DESC, principal NULLS FIRST, value NULLS FIRST, hsm NULLS FIRST
+GROUP BY kind, who, value, hsm
+ORDER BY kind, events DESC, who NULLS FIRST, value NULLS FIRST, hsm NULLS FIRST

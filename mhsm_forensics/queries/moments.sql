@@ -2,6 +2,7 @@
 WITH judged AS (
   SELECT
     *,
+    @who,
     @control,
     @group
   FROM events
@@ -10,7 +11,7 @@ WITH judged AS (
     *,
     CASE
       WHEN t - lag(t) OVER (
-        PARTITION BY hsm, principal, object_id, caller_ip, operation, operation_class, effect, outcome ORDER BY t, event_id
+        PARTITION BY hsm, who, caller_ip, operation, operation_class, effect, outcome ORDER BY t, event_id
       ) <= 1800000000 THEN 0
       ELSE 1
     END AS starts
@@ -20,7 +21,7 @@ WITH judged AS (
   SELECT
     *,
     sum(starts) OVER (
-      PARTITION BY hsm, principal, object_id, caller_ip, operation, operation_class, effect, outcome
+      PARTITION BY hsm, who, caller_ip, operation, operation_class, effect, outcome
       ORDER BY t, event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS nth
   FROM steps
@@ -29,7 +30,8 @@ SELECT
   min(t) AS start_t,
   max(t) AS end_t,
   hsm,
-  principal,
+  max(actor) AS actor,
+  who AS principal,
   max(principal_type) AS principal_type,
   caller_ip,
   operation,
@@ -38,10 +40,10 @@ SELECT
   outcome,
   max(group_name) AS group_name,
   count(*) AS events,
-  count(DISTINCT key_name) AS keys,
+  count(DISTINCT key) AS keys,
   array_sort(array_agg(DISTINCT key_name) FILTER (WHERE key_name IS NOT NULL)) AS key_list,
   array_sort(array_agg(event_id)) AS event_ids
 FROM numbered
-GROUP BY hsm, principal, object_id, caller_ip, operation, operation_class, effect, outcome, nth
-ORDER BY start_t, hsm NULLS FIRST, principal NULLS FIRST, caller_ip NULLS FIRST, operation NULLS FIRST,
+GROUP BY hsm, who, caller_ip, operation, operation_class, effect, outcome, nth
+ORDER BY start_t, hsm NULLS FIRST, who NULLS FIRST, caller_ip NULLS FIRST, operation NULLS FIRST,
   outcome NULLS FIRST, min(event_id)

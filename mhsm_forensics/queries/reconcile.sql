@@ -1,25 +1,21 @@
--- Records that one route brought and another lacks, per HSM, hour and pair of routes.
+-- Events that one route told of and another did not, per HSM, hour and pair of routes.
 WITH told AS (
   @told
-), records AS (
-  SELECT hsm, route, record_id, min(t) AS t, min(time) AS time, min(event_id) AS event_id
-  FROM told
-  GROUP BY hsm, route, record_id
 ), hours AS (
   SELECT hsm, route, CAST(floor(t / 3600e6) AS BIGINT) AS h, count(*) AS records
-  FROM records
+  FROM told
   GROUP BY hsm, route, CAST(floor(t / 3600e6) AS BIGINT)
 ), routes AS (
-  SELECT DISTINCT route FROM records
+  SELECT DISTINCT route FROM told
 ), spans AS (
-  SELECT hsm, route, min(t) AS first_t, max(t) AS last_t FROM records GROUP BY hsm, route
+  SELECT hsm, route, min(t) AS first_t, max(t) AS last_t FROM told GROUP BY hsm, route
 ), lacking AS (
   SELECT r.*, CAST(floor(r.t / 3600e6) AS BIGINT) AS h, p.route AS other_route, s.first_t, s.last_t
-  FROM records r
+  FROM told r
   JOIN routes p ON p.route <> r.route
   LEFT JOIN spans s ON s.hsm = r.hsm AND s.route = p.route
-  LEFT JOIN records o ON o.route = p.route AND o.hsm = r.hsm AND o.record_id = r.record_id
-  WHERE o.record_id IS NULL
+  LEFT JOIN told o ON o.route = p.route AND o.event_id = r.event_id
+  WHERE o.event_id IS NULL
 )
 SELECT
   date_trunc('hour', min(l.time)) AS hour,

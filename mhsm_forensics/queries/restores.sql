@@ -25,9 +25,10 @@ SELECT
   (s.end_t - s.t) / 1e6 AS seconds,
   s.answered,
   count(CASE WHEN e.outcome = 'failure' THEN 1 END) AS failed,
-  count(DISTINCT CASE WHEN e.outcome = 'failure' THEN e.principal END) AS principals,
-  s.operation, s.outcome, s.principal, s.object_id, s.caller_ip, s.event_id
+  count(DISTINCT CASE WHEN e.outcome = 'failure' THEN e.actor END) AS principals,
+  s.operation, s.outcome, s.actor, s.principal, s.object_id, s.caller_ip, s.event_id
 FROM spans s
 LEFT JOIN events e ON coalesce(e.hsm, '') = s.hsm_name AND e.t > s.t AND e.t <= s.end_t
-GROUP BY s.hsm, s.t, s.end_t, s.answered, s.operation, s.outcome, s.principal, s.object_id, s.caller_ip, s.event_id
+GROUP BY s.hsm, s.t, s.end_t, s.answered, s.operation, s.outcome, s.actor, s.principal, s.object_id, s.caller_ip,
+  s.event_id
 ORDER BY s.t, s.event_id

@@ -4,8 +4,8 @@ WITH chosen AS (
   SELECT
     @series,
     outcome,
-    coalesce(hsm, '') || '/' || key_name AS its_key,
-    coalesce(principal, object_id) AS who,
+    key AS its_key,
+    actor,
     duration_ms
   FROM events
 ), counted AS (
@@ -14,15 +14,15 @@ WITH chosen AS (
     one_operation,
     one_principal,
     one_caller_ip,
-    one_key_name,
+    one_key,
     bin,
     count(*) AS events,
     count(CASE WHEN outcome = 'denied' THEN 1 END) AS denied,
     count(DISTINCT its_key) AS distinct_keys,
-    count(DISTINCT who) AS distinct_callers,
+    count(DISTINCT actor) AS distinct_callers,
     median(duration_ms) AS duration_ms
   FROM chosen
-  GROUP BY one_hsm, one_operation, one_principal, one_caller_ip, one_key_name, bin
+  GROUP BY one_hsm, one_operation, one_principal, one_caller_ip, one_key, bin
 )
 SELECT
   @series_names,

@@ -1,6 +1,7 @@
 -- Who used which token from where, and in which time.
 SELECT
-  principal,
+  max(actor) AS actor,
+  max(principal) AS principal,
   object_id,
   caller_ip,
   token_ip,
@@ -10,5 +11,5 @@ SELECT
   count(*) AS events
 FROM events
 WHERE object_id IS NOT NULL
-GROUP BY principal, object_id, caller_ip, token_ip, token_id
-ORDER BY min(t), object_id, principal NULLS FIRST, caller_ip NULLS FIRST, token_ip NULLS FIRST, token_id NULLS FIRST
+GROUP BY object_id, caller_ip, token_ip, token_id
+ORDER BY min(t), object_id, caller_ip NULLS FIRST, token_ip NULLS FIRST, token_id NULLS FIRST

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from .. import engine, plot
+from .. import accounting, engine, plot
 from ..case import TOOL
 from ..text import plural, visible
 from . import _tables as tables
@@ -139,15 +139,16 @@ def _scorecard(found: Answers, writer: Writer) -> Section:
 
 
 def _routes(found: Answers, writer: Writer) -> tuple[Block, ...]:
-    """What several routes tell of each other; nothing where the evidence came by one."""
+    """What several records tell of each other; nothing where each request has one alone."""
     case = found.case
-    if len(case.routes) < 2:
+    again = "; ".join(accounting.lines_of_witnesses(case))
+    if len(case.routes) < 2 and not again:
         return ()
-    copies = plural(len(case.copies), "event record")
-    told = (
-        f"The evidence came by {', '.join(case.routes)}. {copies} came by another route before: each request is one event in "
-        "this report, and its other records are kept in the case."
-    )
+    told = f"The evidence came by {', '.join(case.routes)}."
+    if again:
+        told += f" {again}. Each request is one event in this report, and the case knows every record that says it."
+    if len(case.routes) < 2:
+        return (Words((told,)),)
     if found.lacking.empty:
         return (Words((f"{told} No route has a record that another lacks.",)),)
     figure = picture(

@@ -19,7 +19,7 @@ _FILES: Final = 2000
 _SOME: Final = 20  # rows of a table that need not be hidden
 _FATES: Final = {
     "event": "Event: an entry of the audit log of a managed HSM",
-    "duplicate": "Duplicate: equal to an earlier record in every byte, counted once",
+    "duplicate": "Duplicate: says again what another record says, kept as its witness and counted once",
     "out_of_scope": "Out of scope: a record of another resource or another log, kept apart",
     "blank": "Blank: no text",
     "reject": "Reject: no event could be made of it; bytes and reason are kept",

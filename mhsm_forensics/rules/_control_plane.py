@@ -55,7 +55,7 @@ def _asked_for(rows: pd.DataFrame, pattern: str | re.Pattern[str]) -> pd.DataFra
 
 def _logging_removed(found: Material) -> Iterator[Hit]:
     rows = _activity(found, _SETTING + "delete")
-    for deleted in stretches(rows.dropna(subset="hsm"), by=("hsm", "object_id")):
+    for deleted in stretches(rows.dropna(subset="hsm"), by=("hsm", "actor")):
         silence = _silence_of(found, deleted)
         seconds = 0 if silence.empty else (silence["time"].max() - silence["time"].min()).total_seconds()
         more = f"; the log is silent for {spell(seconds)} about it" if seconds else ""
@@ -82,34 +82,34 @@ def _silence_of(found: Material, deleted: pd.DataFrame) -> pd.DataFrame:
 
 def _logging_changed(found: Material) -> Iterator[Hit]:
     rows = _activity(found, _SETTING + "write")
-    for changed in stretches(rows.dropna(subset="hsm"), by=("hsm", "object_id")):
+    for changed in stretches(rows.dropna(subset="hsm"), by=("hsm", "actor")):
         yield Hit(title("Diagnostic setting written", changed), raised("low", departs(changed)), "medium", changed)
 
 
 def _network(found: Material) -> Iterator[Hit]:
     rows = _asked_for(_activity(found, _WRITE), _OPENED)
-    for opened in stretches(rows, by=("hsm", "object_id")):
+    for opened in stretches(rows, by=("hsm", "actor")):
         said = title("Network rules of the HSM opened: any address, or public access", opened)
         yield Hit(said, raised("high", departs(opened)), "medium", opened)
 
 
 def _identity(found: Material) -> Iterator[Hit]:
     rows = _asked_for(_activity(found, _WRITE), "userassignedidentities")
-    for added in stretches(found.untold(rows, "network-opened"), by=("hsm", "object_id")):
+    for added in stretches(found.untold(rows, "network-opened"), by=("hsm", "actor")):
         said = title("Identity assigned to the HSM, with which it can write backups", added)
         yield Hit(said, raised("low", departs(added)), "medium", added)
 
 
 def _roles(found: Material) -> Iterator[Hit]:
     rows = _activity(found, _ROLE)
-    for given in stretches(rows.dropna(subset="hsm"), by=("hsm", "object_id")):
+    for given in stretches(rows.dropna(subset="hsm"), by=("hsm", "actor")):
         said = title("Role on the HSM's Azure resource given", given)
         yield Hit(said, raised("low", departs(given)), "high", given)
 
 
 def _stores(found: Material) -> Iterator[Hit]:
     rows = _activity(found, *_STORES)
-    for touched in stretches(rows, by=("resource_id", "object_id")):
+    for touched in stretches(rows, by=("resource_id", "actor")):
         gone = bool(touched["operation"].str.lower().str.contains("delete").any())
         what = f"Where logs or backups are kept was touched ({names(touched['operation'])}), {times(len(touched), 'record')}"
         yield Hit(title(what, touched), raised("low", gone, departs(touched)), "low", touched)

@@ -30,17 +30,17 @@ def _destroyed(found: Material) -> pd.DataFrame:
 def _deletions(found: Material) -> Iterator[Hit]:
     acts = _destroyed(found)
     for rows in stretches(acts[~acts["purge"]]):
-        count = rows["key_name"].nunique()
+        count = rows["key"].nunique()
         severity = raised("low", count > 2, departs(rows), departs(rows) and count <= 2)
         yield Hit(title(f"{times(count, 'key')} deleted{unless_done(rows)}", rows), severity, confidence(rows), rows)
 
 
 def _purges(found: Material) -> Iterator[Hit]:
     acts = _destroyed(found)
-    deletions = acts[~acts["purge"]].drop_duplicates(["hsm", "key_name"], keep="last").to_dict("records")
-    deleted = {(row["hsm"], row["key_name"]): row["time"] for row in deletions}
+    deletions = acts[~acts["purge"]].drop_duplicates("key", keep="last").to_dict("records")
+    deleted = {row["key"]: row["time"] for row in deletions}
     for rows in stretches(acts[acts["purge"]]):
-        count = rows["key_name"].nunique()
+        count = rows["key"].nunique()
         severity = raised("high", departs(rows) or count > 1)
         what = f"{times(count, 'key')} purged for good{unless_done(rows)}"
         yield Hit(title(what, rows, more=_after_deletion(rows, deleted)), severity, confidence(rows), rows)
@@ -48,8 +48,8 @@ def _purges(found: Material) -> Iterator[Hit]:
 
 def _after_deletion(rows: pd.DataFrame, deleted: dict[tuple[Any, Any], Any]) -> str:
     """Say how many were deleted shortly before: soft delete was there to give more time than that."""
-    purged = rows[["hsm", "key_name", "time"]].to_dict("records")
-    delays = [row["time"] - deleted[place] for row in purged if (place := (row["hsm"], row["key_name"])) in deleted]
+    purged = rows[["key", "time"]].to_dict("records")
+    delays = [row["time"] - deleted[row["key"]] for row in purged if row["key"] in deleted]
     delays = [delay for delay in delays if pd.Timedelta(0) <= delay <= _PAIRED]
     if not delays:
         return ""
@@ -61,7 +61,7 @@ def _rewrapped(found: Material) -> Iterator[Hit]:
     for _, pair in uses.groupby(["old_key", "new_key"], sort=False):
         for rows in stretches(pair):
             made, ended = _before_and_after(found.done, rows)
-            old, new = (visible(rows[name].iloc[0], limit=60) for name in ("old_key", "new_key"))
+            old, new = (visible(rows[name].iloc[0].partition("/")[2], limit=60) for name in ("old_key", "new_key"))
             opened = int((rows["kind"] == "open").sum())
             what = f"{opened:,} data keys opened with {old} and {len(rows) - opened:,} closed with {new}"
             parts = ((made, f"{new} made by it before"), (ended, f"{old} deleted or changed by it after"))
@@ -74,9 +74,9 @@ def _rewrapped(found: Material) -> Iterator[Hit]:
 def _before_and_after(acts: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return acts of the same principal that made the new key before, and that ended or changed the old one after."""
     old, new = rows["old_key"].iloc[0], rows["new_key"].iloc[0]
-    own = acts[acts["principal"].isin(rows["principal"]) & acts["hsm"].isin(rows["hsm"])]
-    made = own["operation"].str.lower().isin(["keycreate", "keyimport", "keyrestore"]) & (own["key_name"] == new)
-    ends = own["operation"].str.lower().isin(["keydelete", "keypurge", "keyupdate"]) & (own["key_name"] == old)
+    own = acts[acts["actor"].isin(rows["actor"]) & acts["hsm"].isin(rows["hsm"])]
+    made = own["operation"].str.lower().isin(["keycreate", "keyimport", "keyrestore"]) & (own["key"] == new)
+    ends = own["operation"].str.lower().isin(["keydelete", "keypurge", "keyupdate"]) & (own["key"] == old)
     first, last = rows["time"].min(), rows["time"].max()
     return (
         own[made & own["time"].between(first - _PREPARED, last)],
@@ -93,7 +93,7 @@ def _hsm_deleted(found: Material) -> Iterator[Hit]:
         "deletedmanagedhsms/purge/action"
     )
     told = activity[ended & activity["outcome"].isin(["success", "accepted", "unknown"])]
-    for rows in stretches(joined(acts, told), by=("hsm", "object_id")):
+    for rows in stretches(joined(acts, told), by=("hsm", "actor")):
         said = title(f"The HSM itself deleted or purged, {outcome(rows)}", rows)
         yield Hit(said, "critical", confidence(rows), rows)
 
@@ -102,8 +102,8 @@ def _lost(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_lost")
     for _, about in rows.groupby(["hsm"], dropna=False, sort=False):
         about = about.sort_values(["time", "event_id"])
-        callers = times(about["principal"].nunique(), "principal")
-        what = f"{callers} asked {times(len(about))} for {times(about['key_name'].nunique(), 'key')} that were deleted"
+        callers = times(about["actor"].nunique(), "principal")
+        what = f"{callers} asked {times(len(about))} for {times(about['key'].nunique(), 'key')} that were deleted"
         yield Hit(f"{what}: {names(about['key_name'])}{on(about)}, {when(about)}", "low", "high", about)
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ._routine import recurring
 from ._rule import DOCS, Hit, Rule
-from ._words import confidence, departs, joined, keys_of, names, outcome, raised, stretches, times, title, unless_done
+from ._words import confidence, departs, joined, names, outcome, raised, stretches, times, title, unless_done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ _SHORTLY: Final = pd.Timedelta(days=7)
 def _key_backups(found: Material) -> Iterator[Hit]:
     acts = found.done
     for rows in stretches(acts[(acts["operation_class"] == "key_backup") & (acts["effect"] == "export")]):
-        count = rows["key_name"].nunique()
+        count = rows["key"].nunique()
         if count < _MANY_KEYS and not departs(rows):
             yield Hit(title(f"Backup of {_named(rows)} {outcome(rows)}", rows), "low", confidence(rows), rows)
             continue
@@ -32,7 +32,7 @@ def _key_backups(found: Material) -> Iterator[Hit]:
 
 
 def _named(rows: pd.DataFrame) -> str:
-    return times(len(keys_of(rows)), "key")
+    return times(rows["key"].nunique(), "key")
 
 
 def _releases(found: Material) -> Iterator[Hit]:
@@ -59,7 +59,7 @@ def _rotations(found: Material) -> Iterator[Hit]:
 def _prepared(acts: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
     """Acts, of those that can give a policy, that gave the released keys theirs shortly before."""
     near = acts["time"].between(released["time"].min() - _SHORTLY, released["time"].max())
-    return acts[near & acts["hsm"].isin(released["hsm"]) & acts["key_name"].isin(released["key_name"])]
+    return acts[near & acts["key"].isin(released["key"].dropna())]
 
 
 def _of_names(found: Material, *operations: str) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def _imported(found: Material) -> Iterator[Hit]:
 
 def _updated(found: Material) -> Iterator[Hit]:
     for rows in stretches(_of_names(found, "KeyUpdate")):
-        count = rows["key_name"].nunique()
+        count = rows["key"].nunique()
         if count < _MANY_UPDATES and not departs(rows):
             continue
         what = f"Attributes of {_named(rows)} changed{unless_done(rows)}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from .. import operations
+from ..identifiers import folded, unescaped
 from ..schema import to_records
 from ..text import visible
 from ._rule import DOCS, Hit, Rule
@@ -95,8 +96,8 @@ def _unexplained(uses: list[Row], lists: dict[str, list[Row]]) -> Iterator[Row]:
 
 def _allows(entry: Row, use: Row) -> bool:
     """Whether an assignment allows an operation; a custom role may allow anything."""
-    scope = (entry["scope"] or "/").rstrip("/")
-    covers = scope.lower() in _EVERYWHERE or scope in (f"/keys/{use['key_name']}", use["scope"])
+    scope = folded(unescaped(entry["scope"] or "/").rstrip("/"))
+    covers = scope in _EVERYWHERE or scope in (f"/keys/{use['key_name']}", use["scope"])
     granted = operations.granted().get(entry["role_definition_id"])
     return granted is None or (covers and _needed(use["operation"]) in granted)
 

@@ -86,7 +86,7 @@ class Material:
         return rows[inside]
 
     def _flagged_context(self, rows: pd.DataFrame) -> pd.DataFrame:
-        wanted = ("hsm", "key_name", "client", "caller_ip", "operation_status")
+        wanted = ("hsm", "key", "key_name", "client", "caller_ip", "operation_status")
         texts = [name for name in wanted if name not in rows]
         rows = rows.assign(**{name: pd.Series(pd.NA, rows.index, "string[pyarrow]") for name in texts})
         return rows.assign(new_address=rows["caller_ip"].isin(self.strange), new_client=False, new_principal=False)
@@ -151,13 +151,15 @@ class Material:
 
     @cached_property
     def _news(self) -> dict[str, pd.DataFrame]:
-        who, places = ["principal", "object_id"], self.places
+        places = self.places
         news = {"new_address": "caller_ip", "new_client": "client"}
         pairs = {
-            flag: places.loc[places["kind"] == kind, ["place", *who]].drop_duplicates().rename(columns={"place": kind})
+            flag: places.loc[places["kind"] == kind, ["place", "actor"]]
+            .drop_duplicates()
+            .rename(columns={"place": kind})
             for flag, kind in news.items()
         }
-        return pairs | {"new_principal": self.newcomers[who].drop_duplicates()}
+        return pairs | {"new_principal": self.newcomers[["actor"]].drop_duplicates()}
 
     @cached_property
     def done(self) -> pd.DataFrame:
@@ -218,8 +220,8 @@ class Material:
 
 
 def _who(rows: pd.DataFrame) -> list[_Who]:
-    """HSM, principal and object id of each row; what is missing equals what is missing."""
-    columns = (rows[name] for name in ("hsm", "principal", "object_id"))
+    """HSM and actor of each row; what is missing equals what is missing."""
+    columns = (rows[name] for name in ("hsm", "actor"))
     return list(zip(*([None if pd.isna(one) else one for one in column.tolist()] for column in columns), strict=True))
 
 

@@ -19,7 +19,7 @@ _USED_WITHIN: Final = pd.Timedelta(days=1)
 _DENIED_WITHIN: Final = pd.Timedelta(days=7)
 _LATER_ALLOWED_DAYS: Final = 7
 _OWN: Final = ("grant-removed-again", "own-rights")
-_WHO: Final = ["hsm", "principal", "object_id"]
+_WHO: Final = ["hsm", "actor"]
 
 
 def _role_acts(found: Material) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def _definitions(found: Material) -> Iterator[Hit]:
 
 def _removals(found: Material) -> Iterator[Hit]:
     acts = found.untold(_role_acts(found), *_OWN)
-    for rows in stretches(acts[acts["removal"]], by=("principal", "object_id", "caller_ip")):
+    for rows in stretches(acts[acts["removal"]], by=("actor", "caller_ip")):
         roles = int(rows["definition"].sum())
         parts = ((len(rows) - roles, "role assignment"), (roles, "custom role"))
         what = f"{' and '.join(times(count, noun) for count, noun in parts if count)} removed"
@@ -118,7 +118,7 @@ def _removals(found: Material) -> Iterator[Hit]:
 def _denied_then_allowed(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_denied_then_allowed", days=_LATER_ALLOWED_DAYS)
     rows = _without_turns_told(rows, found.told(*_OWN))
-    for turn in stretches(rows, by=("hsm", "principal", "object_id"), pause=pd.Timedelta(days=1, hours=2)):
+    for turn in stretches(rows, by=("hsm", "actor"), pause=pd.Timedelta(days=1, hours=2)):
         allowed = turn[turn["allowed"] == 1]
         if allowed.empty:
             continue

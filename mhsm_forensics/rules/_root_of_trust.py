@@ -38,9 +38,9 @@ def _security_domain(found: Material) -> Iterator[Hit]:
 def _with_backups(backups: pd.DataFrame, downloads: pd.DataFrame) -> str:
     """Say what the same principal backed up at about that time: together they are a copy of the HSM."""
     near = (backups["time"] - downloads["time"].iloc[0]).abs() <= _TOGETHER
-    backups = backups[near & truly(backups["principal"] == downloads["principal"].iloc[0])]
+    backups = backups[near & truly(backups["actor"] == downloads["actor"].iloc[0])]
     full = int((backups["operation_class"] == "hsm_backup").sum())
-    keys = backups.loc[backups["operation_class"] == "key_backup", ["hsm", "key_name"]].drop_duplicates()
+    keys = backups.loc[backups["operation_class"] == "key_backup", "key"].drop_duplicates()
     parts = ((full, "full backup"), (len(keys), "key backup"))
     said = " and ".join(times(count, noun) for count, noun in parts if count)
     return f"; {said} by it within {_TOGETHER.days} days" if said else ""
@@ -61,7 +61,7 @@ def _restores(found: Material) -> Iterator[Hit]:
     ]
     for rows in stretches(acts[(acts["operation_class"] == "hsm_restore") & (acts["effect"] != "read")]):
         whole = rows[rows["effect"] == "destroy"]
-        what = "Restore of the whole HSM" if len(whole) else f"Restore of {times(rows['key_name'].nunique(), 'key')}"
+        what = "Restore of the whole HSM" if len(whole) else f"Restore of {times(rows['key'].nunique(), 'key')}"
         said = title(f"{what} {outcome(rows)}", rows, more=_undone(removals, rows) + _outage(outages, rows))
         yield Hit(said, raised("high" if len(whole) else "medium", departs(rows)), confidence(rows), rows)
 

@@ -28,7 +28,9 @@ class Hit:
     title: str
     severity: str
     confidence: str
-    rows: pd.DataFrame  # event_id, time; and hsm, principal, object_id, caller_ip, key_name where they apply
+    rows: (
+        pd.DataFrame
+    )  # event_id, time; and hsm, actor, principal, object_id, caller_ip, key, key_name where they apply
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

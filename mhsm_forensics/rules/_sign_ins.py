@@ -18,7 +18,7 @@ _MANY_FAILURES: Final = 5
 _THEN: Final = pd.Timedelta(hours=1)
 _USUAL_DAYS: Final = 3
 _RISKY: Final = ("medium", "high")
-_WHO: Final = ("principal", "object_id")
+_WHO: Final = ("actor",)
 
 
 def _signins(found: Material) -> pd.DataFrame:

@@ -98,7 +98,9 @@ def _contradictions(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_contradictions")
     for (_, contradiction), about in rows.groupby(["hsm", "contradiction"], dropna=False, sort=False):
         about = about.sort_values(["time", "event_id"])
-        what = f"{times(about['key_name'].nunique(), 'key')} {contradiction} ({names(about['key_name'])}), {times(len(about))}"
+        what = (
+            f"{times(about['key'].nunique(), 'key')} {contradiction} ({names(about['key_name'])}), {times(len(about))}"
+        )
         yield Hit(title(what, about), "medium", "medium", about)
 
 
@@ -141,7 +143,7 @@ def _is_covered(row: dict[Any, Any], gaps: pd.DataFrame) -> bool:
 
 def _first_time(found: Material) -> Iterator[Hit]:
     rows = found.unnamed(found.asked("detect_first_time", days=HISTORY_DAYS))
-    for stretch in stretches(rows, by=("principal", "object_id", "caller_ip"), pause=pd.Timedelta(hours=12)):
+    for stretch in stretches(rows, by=("actor", "caller_ip"), pause=pd.Timedelta(hours=12)):
         what = f"Operations never asked for before ({names(stretch['operation'])})"
         yield Hit(title(what, stretch), raised("low", departs(stretch)), "low", stretch)
 
@@ -150,7 +152,7 @@ def _unknown(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_unknown")
     for by_uri, group in rows.groupby("class_by_uri", dropna=False, sort=False):
         said = "their URI says nothing either" if pd.isna(by_uri) else f"by their URI {str(by_uri).replace('_', ' ')}"
-        callers = group["principal"].nunique()
+        callers = group["actor"].nunique()
         more = f"; {callers:,} principals in all" if callers > 1 else ""
         what = f"Operations that no source knows ({names(group['operation'])}; {said}), {times(len(group))}"
         acted = bool(

@@ -79,7 +79,7 @@ def _resource(found: Material) -> Iterator[Hit]:
     told = activity[(activity["operation"].str.lower() == _WRITE) & activity["outcome"].isin(["success", "accepted"])]
     told = found.untold(told, "network-opened", "backup-identity-added")
     whole = joined(acts, told)
-    for rows in stretches(whole, by=("hsm", "object_id")):
+    for rows in stretches(whole, by=("hsm", "actor")):
         path = names(rows["operation"])
         what = f"The HSM changed through Azure Resource Manager ({path}), {times(len(rows), 'record')}"
         new = bool(rows["new_address"].any())

@@ -28,7 +28,7 @@ def _use_burst(found: Material) -> Iterator[Hit]:
     for rows in stretches(bursts):
         days, usual_peak = int(rows["days"].iloc[0]), rows["usual_peak"].iloc[0]
         usual = f"usually up to {usual_peak:,.0f} an hour" if days >= _USUAL_DAYS else "it hardly ever used keys before"
-        keys = times(rows["key_name"].nunique(), "key")
+        keys = times(rows["key"].nunique(), "key")
         what = f"{times(len(rows), 'use')} of {keys} ({names(rows['operation'])}; {usual})"
         known = "medium" if rows["known_days"].iloc[0] >= HISTORY_DAYS else "low"
         sure = "high" if days >= _USUAL_DAYS else known
@@ -39,8 +39,8 @@ def _use_burst(found: Material) -> Iterator[Hit]:
 def _only_own(rows: pd.DataFrame, found: Material) -> bool:
     """Whether a principal used only keys that it made itself: whoever moves in does that, and a thief has none."""
     made = found.done[found.done["operation"].isin(["KeyCreate", "KeyImport"])]
-    own = made[made["principal"].isin(rows["principal"]) & made["object_id"].isin(rows["object_id"])]
-    return bool(rows["key_name"].isin(own["key_name"]).all())
+    own = made[made["actor"].isin(rows["actor"])]
+    return bool(rows["key"].isin(own["key"]).all())
 
 
 def _new_users(found: Material) -> pd.DataFrame:
@@ -50,26 +50,27 @@ def _new_users(found: Material) -> pd.DataFrame:
 def _signs(found: Material) -> Iterator[Hit]:
     rows = _new_users(found)
     signs = rows[rows["kind"] == "sign"]
-    for _, own in signs.groupby(["hsm", "principal", "object_id"], dropna=False, sort=False):
+    for _, own in signs.groupby(["hsm", "actor"], dropna=False, sort=False):
         days = own["time"].dt.floor("D").nunique()
         if days < _LOW_AND_SLOW:
             continue
-        what = f"Began to sign with {times(len(keys_of(own)), 'key')} that others use: {times(len(own))} on {times(days, 'day')}"
+        keys = times(own["key"].nunique(), "key")
+        what = f"Began to sign with {keys} that others use: {times(len(own))} on {times(days, 'day')}"
         yield Hit(title(what, own), raised("medium", departs(own)), "medium", own)
 
 
 def _first_uses(found: Material) -> Iterator[Hit]:
     rows = found.untold(_new_users(found), "signing-oracle")
-    for own in stretches(rows, by=("hsm", "principal", "object_id"), pause=pd.Timedelta(days=1)):
-        keys = keys_of(own)
+    for own in stretches(rows, by=("hsm", "actor"), pause=pd.Timedelta(days=1)):
+        keys = own["key"].nunique()
         did = f"{names(own['operation'])}, {times(len(own))}"
-        what = f"Used {times(len(keys), 'key')} for the first time, that others use ({did})"
-        yield Hit(title(what, own), raised("low", departs(own), len(keys) >= _SPREAD), "medium", own)
+        what = f"Used {times(keys, 'key')} for the first time, that others use ({did})"
+        yield Hit(title(what, own), raised("low", departs(own), keys >= _SPREAD), "medium", own)
 
 
 def _enumerates(found: Material) -> Iterator[Hit]:
     for rows in stretches(found.asked("detect_reads", least=_MANY_KEYS)):
-        keys = rows["key_name"].nunique()
+        keys = rows["key"].nunique()
         if keys < _MANY_KEYS:
             continue
         known = found.has_history(rows)
@@ -79,7 +80,7 @@ def _enumerates(found: Material) -> Iterator[Hit]:
 
 def _guesses(found: Material) -> Iterator[Hit]:
     for rows in stretches(found.asked("detect_missing")):
-        wanted = rows["key_name"].fillna(rows["request_uri"]).nunique()
+        wanted = rows["key"].fillna(rows["request_uri"]).nunique()
         if wanted < _GUESSES:
             continue
         some = ", ".join(visible(key, limit=40) for key in keys_of(rows)[:3])
@@ -90,9 +91,7 @@ def _guesses(found: Material) -> Iterator[Hit]:
 
 def _read(found: Material) -> Iterator[Hit]:
     rows = found.untold(found.asked("detect_rights_reads"), "enumeration")
-    for stretch in stretches(
-        rows[rows["new_address"] | rows["new_principal"]], by=("principal", "object_id", "caller_ip")
-    ):
+    for stretch in stretches(rows[rows["new_address"] | rows["new_principal"]], by=("actor", "caller_ip")):
         yield Hit(title(f"Roles or settings read ({names(stretch['operation'])})", stretch), "low", "medium", stretch)
 
 

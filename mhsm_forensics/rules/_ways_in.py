@@ -20,7 +20,7 @@ _AT_ONCE: Final = 600  # seconds
 _USUAL_DAYS: Final = 5
 _SILENT_DAYS: Final = 14
 _LOGGED_DAYS: Final = 10  # of a silence, on which its HSMs logged: two weeks of work
-_WHERE: Final = ("principal", "object_id", "caller_ip")
+_WHERE: Final = ("actor", "caller_ip")
 _A_DAY: Final = pd.Timedelta(days=1)
 _MIRID: Final = "managed_identity"
 
@@ -53,21 +53,21 @@ def _new_addresses(found: Material) -> Iterator[Hit]:
 def _by_arrival(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield what came from each address that a principal took up, or from all of those that it took up in a run."""
     firsts = rows.sort_values(["time", "event_id"]).drop_duplicates(list(_WHERE))
-    firsts = firsts[list(_WHERE)].assign(_way=ways(firsts, _WHERE[:2], _A_DAY))
-    for _, part in rows.merge(firsts, on=list(_WHERE)).groupby([*_WHERE[:2], "_way"], dropna=False, sort=False):
+    firsts = firsts[list(_WHERE)].assign(_way=ways(firsts, _WHERE[:1], _A_DAY))
+    for _, part in rows.merge(firsts, on=list(_WHERE)).groupby([*_WHERE[:1], "_way"], dropna=False, sort=False):
         yield part.drop(columns="_way")
 
 
 def _new_clients(found: Material) -> Iterator[Hit]:
     news = found.places[(found.places["kind"] == "client") & (found.places["privileged"] == 1)]
-    for rows in stretches(found.flagged(news), by=("principal", "object_id"), pause=pd.Timedelta(days=2)):
+    for rows in stretches(found.flagged(news), by=("actor",), pause=pd.Timedelta(days=2)):
         kind = "New clients" if "," in names(rows["client"]) else "New client"
         what = f"{kind} ({names(rows['client'])}), {times(len(rows), 'request')}"
         yield Hit(title(what, rows), raised("low", bool(rows["new_address"].any())), "low", rows)
 
 
 def _newcomers(found: Material) -> Iterator[Hit]:
-    for _, rows in found.flagged(found.newcomers).groupby(["principal", "object_id"], dropna=False, sort=False):
+    for _, rows in found.flagged(found.newcomers).groupby(["actor"], dropna=False, sort=False):
         acts = rows["effect"].isin(["change", "export", "destroy"]).sum()
         did = f"{times(len(rows), 'request')}, {acts:,} of them to change, export or destroy, {_denied(rows):,} denied"
         rows = rows.assign(new_address=False, new_client=False)
@@ -78,7 +78,7 @@ def _newcomers(found: Material) -> Iterator[Hit]:
 def _tokens(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_tokens", days=HISTORY_DAYS - 1)
     shared = rows[rows["kind"] == "shared"]
-    for own in stretches(shared, by=("principal", "object_id"), pause=pd.Timedelta(days=1)):
+    for own in stretches(shared, by=("actor",), pause=pd.Timedelta(days=1)):
         places = times(own["caller_ip"].nunique(), "address")
         what = f"{times(own['token_id'].nunique(), 'token')} used from {places}: {times(len(own), 'request')}"
         yield Hit(title(what, own), raised("medium", departs(own)), "medium", own)
@@ -87,7 +87,7 @@ def _tokens(found: Material) -> Iterator[Hit]:
 def _tokens_moved(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_tokens", days=HISTORY_DAYS)
     moved = found.untold(rows[rows["kind"] == "moved"], "token-at-two-addresses")
-    for own in stretches(moved, by=("principal", "object_id"), pause=pd.Timedelta(days=1)):
+    for own in stretches(moved, by=("actor",), pause=pd.Timedelta(days=1)):
         issued = names(own["token_ip"])
         what = f"Token issued to {issued} and used elsewhere: {times(len(own), 'request')}"
         yield Hit(title(what, own), raised("low", departs(own)), "medium", own)
@@ -96,7 +96,7 @@ def _tokens_moved(found: Material) -> Iterator[Hit]:
 def _two_places(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_two_places", days=HISTORY_DAYS, seconds=_AT_ONCE, turns=_TURNS)
     rows = found.untold(rows, "token-at-two-addresses")
-    for own in stretches(rows, by=("principal", "object_id")):
+    for own in stretches(rows, by=("actor",)):
         what = f"At work from {times(own['caller_ip'].nunique(), 'address')} in turn"
         yield Hit(title(what, own), raised("low", departs(own)), "medium", own)
 
@@ -104,7 +104,7 @@ def _two_places(found: Material) -> Iterator[Hit]:
 def _odd_hours(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_hours", days=_USUAL_DAYS)
     rows = rows[~rows["event_id"].isin(found.loud)]
-    for own in stretches(rows, by=("principal", "object_id")):
+    for own in stretches(rows, by=("actor",)):
         grave = bool(own["effect"].isin(["export", "destroy"]).any())
         what = f"{times(len(own), 'act')} at an hour or on a day without work before ({names(own['operation'])})"
         yield Hit(title(what, own), raised("low", grave), "low", own)
@@ -112,7 +112,7 @@ def _odd_hours(found: Material) -> Iterator[Hit]:
 
 def _dormant(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_dormant", days=_SILENT_DAYS, logged=_LOGGED_DAYS, hours=24)
-    for _, own in rows.groupby(["principal", "object_id", "return_t"], dropna=False, sort=False):
+    for _, own in rows.groupby(["actor", "return_t"], dropna=False, sort=False):
         silent, usual = (spell(own[f"{name}_seconds"].iloc[0]) for name in ("silent", "usual"))
         grave = own["effect"].isin(["export", "destroy"]) | (own["operation_class"] == "access_control")
         strange = departs(own) or bool(own["new_client"].any())

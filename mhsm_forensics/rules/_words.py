@@ -21,7 +21,7 @@ _NAMED: Final = 6
 _FEW_ADDRESSES: Final = 3
 
 
-def stretches(rows: pd.DataFrame, *, by: tuple[str, ...] = ("hsm", "principal", "object_id", "caller_ip"),
+def stretches(rows: pd.DataFrame, *, by: tuple[str, ...] = ("hsm", "actor", "caller_ip"),
               pause: pd.Timedelta = _STRETCH) -> Iterator[pd.DataFrame]:  # fmt: skip
     """Yield what belongs together: the same HSM, principal and address, without a long pause.
 
@@ -29,7 +29,7 @@ def stretches(rows: pd.DataFrame, *, by: tuple[str, ...] = ("hsm", "principal", 
     """
     if rows.empty:  # most rules, most of the time; sorting nothing takes longer than their queries
         return
-    if {"principal", "caller_ip"} <= set(by):
+    if {"actor", "caller_ip"} <= set(by):
         rows = rows.assign(_way=ways(rows, [name for name in by if name != "caller_ip"], pause))
         by = tuple("_way" if name == "caller_ip" else name for name in by)
     ordered, run = _in_runs(rows, by, pause)
@@ -42,7 +42,7 @@ def ways(rows: pd.DataFrame, by: Sequence[str], pause: pd.Timedelta) -> pd.Serie
     """Address of each row, or the number of the run where a principal goes through many; nobody is a principal."""
     ordered, run = _in_runs(rows.reset_index(drop=True), by, pause)
     many = ordered["caller_ip"].groupby(run).transform("nunique") > _FEW_ADDRESSES
-    ways = ordered["caller_ip"].astype(object).where(~many | ordered["principal"].isna(), run)
+    ways = ordered["caller_ip"].astype(object).where(~many | ordered["actor"].isna(), run)
     return ways.sort_index().set_axis(rows.index)
 
 
@@ -101,7 +101,8 @@ def unless_done(rows: pd.DataFrame) -> str:
 
 def who(rows: pd.DataFrame) -> str:
     """Principal, what the lists in the case say of it, and whether it is new; on one line."""
-    name = visible(rows["principal"].iloc[0], limit=80) or "a caller without identity"
+    labels = distinct(rows["principal"])  # of nobody who is named, some may have an identity that can't be read
+    name = visible(labels[0], limit=80) if labels else "a caller without identity"
     new = "new in this evidence" if "new_principal" in rows and rows["new_principal"].any() else ""
     return _beside(name, _label(rows.iloc[:1], "principal"), new)
 

@@ -28,8 +28,8 @@ _LISTED: Final = 200  # anomalies in the list
 _POINTS: Final = 360  # of a chart; more are joined, and the extremes stay
 BY: Final = {
     "operation": ("operation",), "operation and identity": ("operation", "principal"),
-    "operation and key": ("operation", "key_name"), "operation and address": ("operation", "caller_ip"),
-    "operation and HSM": ("operation", "hsm"), "identity": ("principal",), "key": ("key_name",), "HSM": ("hsm",),
+    "operation and key": ("operation", "key"), "operation and address": ("operation", "caller_ip"),
+    "operation and HSM": ("operation", "hsm"), "identity": ("principal",), "key": ("key",), "HSM": ("hsm",),
 }  # fmt: skip
 MEASURES: Final = {
     "events": "events", "share denied": "denied_share", "different keys": "distinct_keys",
@@ -39,7 +39,7 @@ KINDS: Final = {
     "more": "more than usual", "fewer": "fewer than usual", "first_ever": "the first ever", "stopped": "stopped",
     "habit_changed": "another habit from here on", "silent": "the log is silent",
 }  # fmt: skip
-_NAMES: Final = ("operation", "principal", "key_name", "caller_ip", "hsm")
+_NAMES: Final = ("operation", "principal", "key", "caller_ip", "hsm")
 
 
 def anomalies(case: Case, *, by: str = "operation", measure: str = "events", every: str = "hour") -> AnomaliesPanel:

@@ -25,7 +25,7 @@ _MASKED_LISTS: Final = frozenset({"key_names", "keys"})
 
 # What this package itself worked out, from closed lists of words, and the ids that lead back to the evidence.
 _KEPT_WORDS: Final = frozenset({
-    "class_by_uri", "client_os", "confidence", "duplicate_of", "effect", "event_id", "event_ids", "evidence_id",
+    "class_by_uri", "client_os", "confidence", "effect", "event_id", "event_ids", "evidence_id",
     "finding_id", "ip_scope", "kind", "object_type", "operation_class", "operation_status", "outcome",
     "principal_type", "resource_type", "route", "rule_id", "severity", "state", "techniques",
 })  # fmt: skip
@@ -33,9 +33,9 @@ _KEPT_NUMBERS: Final = frozenset({
     "accepted", "bin_end", "bin_start", "caller_ips", "chance", "changes", "clients", "control_events", "created_at",
     "deleted_at", "denial_rate", "denied", "duration_ms", "end", "events", "expected", "expected_events", "exports",
     "failure", "findings", "first_time", "hour", "hsms", "http_status", "is_new", "keys", "last_time",
-    "longest_pause_seconds", "operations", "principals", "purged_at", "recovered_at", "seconds", "session",
-    "source_length", "source_line", "source_offset", "start", "success", "t", "time", "unknown", "uses",
-    "usual_seconds",
+    "longest_pause_seconds", "operations", "precision", "principals", "purged_at", "recovered_at", "seconds", "session",
+    "source_length", "source_line", "source_number", "source_offset", "start", "success", "t", "tick", "time", "unknown",
+    "uses", "usual_seconds",
 })  # fmt: skip
 
 

@@ -1,0 +1,49 @@
+"""Which records a case has, and which event each of them says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow.dataset as ds
+
+from .. import schema
+from ._tables import read_tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from typing import Any
+
+    from . import Case
+    from ._events import Events
+
+_PLACE = ("evidence_id", "source_offset", "source_length")
+_IDS = tuple(column for column in schema.WITNESSES if column.name in {"witness_id", "event_id"})
+
+
+def events_of(events: Events, ids: list[str]) -> dict[str, str]:
+    """Return the event of each of some ids: of an event itself, and of its witnesses; others are missing."""
+    table = read_tables(events.witnesses, schema.WITNESSES, ["witness_id", "event_id"], ds.field("witness_id").isin(ids))
+    return dict(zip(table["witness_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
+
+
+def place_of(case: Case, record: str) -> dict[str, Any] | None:
+    """Return where the bytes of a record are, whatever became of it; None where there is no such record."""
+    tables = [(case.events.witnesses, schema.WITNESSES, "witness_id")]
+    if case.is_of_before:
+        names = (*case.manifest.parts, *case.manifest.copies)
+        tables = [(tuple(case.path / "events" / name for name in names), schema.EVENTS, "event_id")]
+    beside = {"rejects": schema.REJECTS, "out_of_scope": schema.EVENTS, **schema.CONTEXT}
+    tables += [((path,), columns, "event_id") for name, columns in beside.items() if (path := case.table_path(name)).exists()]
+    for paths, columns, of in tables:
+        found = read_tables(paths, columns, list(_PLACE), ds.field(of) == record).to_pylist()
+        if found:
+            return dict(found[0])
+    return None
+
+
+def ids_in(paths: Iterable[Path], ids: list[str], column: str = "event_id") -> set[str]:
+    """Which of some ids stand in a column of Parquet files."""
+    files = tuple(path for path in paths if path.exists())
+    columns = tuple(one for one in _IDS if one.name == column)
+    return set(read_tables(files, columns, [column], ds.field(column).isin(ids))[column].to_pylist())

@@ -1,0 +1,288 @@
+"""Each request one event, and every record that says it a witness: settled when all parts are there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from .. import schema
+from ..case import require_columns
+from ..derive import open_table
+from ._candidates import Source, alike, candidates
+from ._pairing import requests_of
+from ._statements import COLUMNS, NESTED, statement_of
+from ._tables import held_table, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pandas as pd
+
+    from ..case import Case
+    from ._statements import Statement
+
+_SAID: Final = ["route", "evidence_id", "t", "tick", "precision", *COLUMNS, *NESTED]
+_PLACE: Final = ("evidence_id", "source_file", "source_line", "source_offset", "source_length")
+_ROWS: Final = 1 << 16
+_TEXTS: Final = [column.name for column in schema.EVENTS if column.type == "string"]
+_FORM: Final = schema.arrow_schema(schema.WITNESSES)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Tables that say of every request which record is its event, and how many records of which evidence are."""
+
+    tables: dict[str, Path]  # where each waits, by its path in the case
+    parts: tuple[str, ...]  # of the events, all that count from now on
+    rewritten: tuple[str, ...]  # those of before that lost an event to a fuller witness
+    became: Counter[tuple[str, str]] = field(default_factory=Counter)  # records by evidence and fate, more or less than before
+
+
+def settle(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Settled:
+    """Make one event of each request: the record that says most of it. The others are kept beside, and all are witnesses.
+
+    Parameters
+    ----------
+    case
+        The case, with what counts so far.
+    staging
+        Where the new parts are; what is written anew waits there.
+    repeated
+        Records of other logs that another one stands for.
+
+    Raises
+    ------
+    EvidenceError
+        Evidence that is only referenced is missing or changed, and records can't be compared with it.
+    """
+    new = [Source(path, is_new=True) for path in sorted(staging.glob("events-*.parquet"))]
+    old = [Source(path, is_new=False) for path in case.events.paths]
+    require_columns([source.path for source in old], schema.EVENTS)
+    held = held_table(case, "again", schema.EVENTS)
+    sources = [*new, *old, *([Source(held, is_new=False, is_events=False)] if held else [])]
+    rows = _paired(case, sources) if new else None
+    moves = _Moves(case, staging, sources, rows)
+    _write_witnesses(case, staging / "witnesses.parquet", new, rows, repeated)
+    moves.go()
+    became = moves.became
+    for log in [] if repeated is None else repeated.to_dict("records"):
+        became[log["evidence_id"], "duplicate"] += 1
+        became[log["evidence_id"], "out_of_scope"] -= 1
+    fresh = {place_of(case, name): staging / f"{name}.parquet" for name in ("witnesses", "again")}
+    return Settled(fresh | moves.tables, moves.parts, moves.rewritten, became)
+
+
+def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
+    """Return the records that may be of one request, with the request that each says, and how it says it."""
+    rows = candidates(sources)
+    if rows is None:
+        return None
+    first = alike(case, rows)
+    event, relation = np.arange(len(rows)), np.full(len(rows), "fullest", object)
+    same, contradicts = np.full(len(rows), None, object), np.full(len(rows), None, object)
+    for numbers, witnesses in _requests(sources, rows, first):
+        ids, routes = rows["event_id"], rows["route"]
+        seen: dict[int, int] = {}
+        fullest = numbers
+        for number in sorted(witnesses):
+            event[number] = fullest
+            before = seen.setdefault(first[number], number)
+            same[number] = ids[before] if before != number else None
+            other = "same in other bytes" if routes[number] == routes[fullest] else "other route"
+            relation[number] = "fullest" if number == fullest else "same bytes" if before != number else other
+            contradicts[number] = witnesses[number]
+    return rows.assign(event=event, relation=relation, same_bytes_as=same, contradicts=contradicts)
+
+
+def _requests(
+    sources: list[Source], rows: pd.DataFrame, first: np.ndarray
+) -> Iterator[tuple[int, dict[int, list[str] | None]]]:
+    """Yield the number of the fullest record of each request, and those of its witnesses with what they contradict."""
+    cells = rows["cell"].to_numpy()
+    order = np.argsort(cells, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
+    plain = [group for group in groups if (first[group] == first[group[0]]).all()]
+    others = [group for group in groups if not (first[group] == first[group[0]]).all()]
+    for group in plain:
+        yield int(group[0]), dict.fromkeys(map(int, group))
+    said = _statements(sources, rows, np.unique(first[np.concatenate(others)])) if others else {}
+    lists = list(zip(rows["route"], rows["evidence_id"], strict=True))
+    for group in others:
+        ones = [_also(said[first[number]], int(number), lists[number]) for number in group]
+        for request in requests_of(ones):
+            yield request.fullest.number, {one.number: request.contradicts.get(one.number) for one in request.witnesses}
+
+
+def _also(said: Statement, number: int, listing: tuple[str, str]) -> Statement:
+    """What a record says that has the same bytes as another one."""
+    return said if said.number == number else replace(said, number=number, route=listing[0], listing=listing)
+
+
+def _statements(sources: list[Source], rows: pd.DataFrame, numbers: np.ndarray) -> dict[int, Statement]:
+    """What some records say, by number."""
+    source, row = rows["source"].to_numpy()[numbers], rows["row"].to_numpy()[numbers]
+    found: dict[int, Statement] = {}
+    for at in np.unique(source):
+        table = pq.read_table(sources[at].path, columns=_SAID).take(pa.array(row[source == at]))
+        ones = (one for batch in table.to_batches(max_chunksize=1 << 12) for one in batch.to_pylist())
+        which = map(int, numbers[source == at])
+        found |= {number: statement_of(one, number) for number, one in zip(which, ones, strict=True)}
+    return found
+
+
+class _Moves:
+    """Records that change their table: an event that a fuller witness replaces, and a witness that is an event now."""
+
+    def __init__(self, case: Case, staging: Path, sources: list[Source], rows: pd.DataFrame | None) -> None:
+        self._case, self._staging, self._sources = case, staging, sources
+        self._leaving: dict[int, np.ndarray] = {}
+        self.became: Counter[tuple[str, str]] = Counter()
+        if rows is not None:
+            self._compare(rows)
+        self.parts: tuple[str, ...] = ()
+        self.rewritten: tuple[str, ...] = ()
+        self.tables: dict[str, Path] = {}
+
+    def _compare(self, rows: pd.DataFrame) -> None:
+        """Find out which rows of which table leave it, and what becomes of them."""
+        is_fullest = rows["event"].to_numpy() == rows["number"].to_numpy()
+        is_event = np.array([source.is_events for source in self._sources])[rows["source"].to_numpy()]
+        for is_now, sign in ((False, -1), (True, 1)):
+            moved = rows[(is_event != is_now) & (is_fullest == is_now)]
+            for evidence, count in moved["evidence_id"].value_counts().items():
+                self.became[str(evidence), "event"] += sign * count
+                self.became[str(evidence), "duplicate"] -= sign * count
+            for at, part in moved.groupby("source"):
+                self._leaving[int(at)] = part["row"].to_numpy()
+
+    def go(self) -> None:
+        """Write the tables that changed."""
+        parts, rewritten = [], []
+        with open_table(self._staging / "again.parquet", _EVENTS) as again:
+            for at, source in enumerate(self._sources):
+                if source.is_events:
+                    if (there := self._events(at, source, again)) is not None:
+                        parts.append(source.path.name)
+                        self.tables |= {f"events/{source.path.name}": there} if there != source.path or source.is_new else {}
+                    if not source.is_new and at in self._leaving:
+                        rewritten.append(source.path.name)
+                else:
+                    parts += self._again(at, source, again)
+        self.parts, self.rewritten = tuple(sorted(parts)), tuple(rewritten)
+
+    def _events(self, at: int, source: Source, again: pq.ParquetWriter) -> Path | None:
+        """Take what leaves out of a part of the events; returns where the part is then, None if nothing is left of it."""
+        if at not in self._leaving:
+            return source.path
+        stays = self._stays(at, source)
+        _copy(source.path, ~stays, again)
+        target = self._staging / f"{source.path.name}.kept"
+        if stays.any():
+            with open_table(target, _EVENTS) as kept:
+                _copy(source.path, stays, kept)
+        if source.is_new:
+            source.path.unlink()
+        return target if stays.any() else None
+
+    def _again(self, at: int, source: Source, again: pq.ParquetWriter) -> list[str]:
+        """Keep what still says an event again, and make events of the rest; returns the names of parts that are new."""
+        if at not in self._leaving:
+            _copy(source.path, np.ones(_rows(source.path), bool), again)
+            return []
+        stays = self._stays(at, source)
+        _copy(source.path, stays, again)
+        target = self._staging / f"{self._sources[0].path.stem}-again.parquet"
+        with open_table(target, _EVENTS) as events:
+            _copy(source.path, ~stays, events)
+        self.tables[f"events/{target.name}"] = target
+        return [target.name]
+
+    def _stays(self, at: int, source: Source) -> np.ndarray:
+        stays = np.ones(_rows(source.path), bool)
+        stays[self._leaving[at]] = False
+        return stays
+
+
+_CODED: Final = [name for name in _TEXTS if name not in {"event_id", "record_id", "time_text", "correlation_id"}]
+_EVENTS: Final = pa.schema(
+    pa.field(one.name, pa.dictionary(pa.int32(), pa.string()) if one.name in _CODED else one.type)
+    for one in schema.arrow_schema(schema.EVENTS)
+)
+
+
+def _rows(path: Path) -> int:
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _copy(path: Path, wanted: np.ndarray, writer: pq.ParquetWriter) -> None:
+    """Copy some rows of a table in the columns of events, a row group at a time."""
+    with pq.ParquetFile(path, read_dictionary=_CODED) as file:
+        start = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            here, start = wanted[start : start + count], start + count
+            if here.any():
+                table = file.read_row_group(group, columns=_EVENTS.names)
+                writer.write_table(table.filter(pa.array(here)).select(_EVENTS.names).cast(_EVENTS))
+
+
+def _write_witnesses(
+    case: Case, target: Path, new: list[Source], rows: pd.DataFrame | None, repeated: pd.DataFrame | None
+) -> None:
+    """Write the table of witnesses: what it held, and what is new or another event's now."""
+    with open_table(target, _FORM) as writer:
+        for table in _held(case, rows, repeated):
+            writer.write_table(table)
+        for at, source in enumerate(new):
+            paired = rows.loc[rows["source"] == at, "row"].to_numpy() if rows is not None else np.zeros(0, "int64")
+            writer.write_table(_alone(source.path, paired))
+        if rows is not None:
+            ids = rows["event_id"].to_numpy()
+            writer.write_table(_told(rows.assign(witness_id=ids, event_id=ids[rows["event"]], log="audit")))
+        if repeated is not None:
+            writer.write_table(_told(repeated))
+
+
+def _held(case: Case, rows: pd.DataFrame | None, repeated: pd.DataFrame | None) -> Iterator[pa.Table]:
+    """Yield the witnesses of before, but for those that are told anew."""
+    path = held_table(case, "witnesses", schema.WITNESSES)
+    again = [] if rows is None else rows.loc[~rows["is_new"], "event_id"].to_list()
+    moved = {} if repeated is None else dict(repeated.loc[~repeated["is_new"], ["witness_id", "event_id"]].to_numpy())
+    told_anew = pa.array(again, pa.string())
+    for batch in pq.ParquetFile(path).iter_batches(_ROWS, columns=_FORM.names) if path else ():
+        table = pa.Table.from_batches([batch]).cast(_FORM)
+        table = table.filter(pc.invert(pc.is_in(table["witness_id"], told_anew)))
+        if moved:
+            ids = pa.array([moved.get(one, one) for one in table["event_id"].to_pylist()], pa.string())
+            table = table.set_column(1, _FORM.field("event_id"), ids)
+        yield table
+
+
+def _alone(path: Path, paired: np.ndarray) -> pa.Table:
+    """Return the records of a part that are the only witness of their event."""
+    table = pq.read_table(path, columns=["event_id", "route", *_PLACE])
+    if len(paired):
+        stays = np.ones(len(table), bool)
+        stays[paired] = False
+        table = table.filter(pa.array(stays))
+    count = len(table)
+    columns: dict[str, Any] = {"witness_id": table["event_id"], "log": _all("audit", count), "relation": _all("fullest", count)}
+    return pa.table(
+        [columns[one.name] if one.name in columns else table[one.name].cast(one.type) if one.name in table.column_names
+         else pa.nulls(count, one.type) for one in _FORM], schema=_FORM,
+    )  # fmt: skip
+
+
+def _all(value: str, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value, pa.string()), count)
+
+
+def _told(rows: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(rows[_FORM.names], schema=_FORM, preserve_index=False)
