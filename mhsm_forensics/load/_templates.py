@@ -14,6 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -175,18 +176,17 @@ class Templates:
         rows, cuts = self._cut(level, lines, rest)
         if not len(rows):
             return
-        coded = _rests(lines, cuts).dictionary_encode()
-        codes, texts = coded.indices.to_numpy(), coded.dictionary.to_pylist()
-        numbers = np.array([self._rests[level].get(text, _UNKNOWN) for text in texts])
-        wanted = self._worth_learning(numbers, texts, codes)
-        if wanted:
-            firsts = np.zeros(len(texts), np.int64)
-            firsts[codes[::-1]] = np.arange(len(codes))[::-1]
-            examples = [self._example(level, lines, rows[firsts[code]], cuts[firsts[code]]) for code in wanted]
-            for code, is_learned in zip(wanted, self._learned(examples, reader), strict=True):
-                numbers[code] = self._rests[level][texts[code]] = self._count if is_learned else _UNREADABLE
+        known, texts = self._rests[level], _rests(lines, cuts)
+        numbers = np.array([known.get(text, _UNKNOWN) for text in texts])
+        unknown: dict[bytes, list[int]] = {}
+        for row in np.flatnonzero(numbers == _UNKNOWN).tolist():
+            unknown.setdefault(texts[row], []).append(row)
+        if wanted := self._worth_learning(unknown):
+            examples = [self._example(level, lines, rows[unknown[text][0]], cuts[unknown[text][0]]) for text in wanted]
+            for text, is_learned in zip(wanted, self._learned(examples, reader), strict=True):
+                numbers[unknown[text]] = known[text] = self._count if is_learned else _UNREADABLE
                 self._count += is_learned
-        rest[rows] = np.where(numbers[codes] >= 0, numbers[codes], _UNKNOWN)
+        rest[rows] = np.where(numbers >= 0, numbers, _UNKNOWN)
         edges[rows] = cuts
 
     def _cut(self, level: int, lines: Lines, rest: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -212,15 +212,12 @@ class Templates:
             layouts.append(None if found in layouts else found)
         return layouts[level]
 
-    def _worth_learning(self, numbers: NDArray[np.int64], texts: list[bytes], codes: NDArray[np.int32]) -> list[int]:
-        """Those of the new rests that came before, or come several times here."""
+    def _worth_learning(self, unknown: dict[bytes, list[int]]) -> list[bytes]:
+        """Those of some rests that came before, or come several times here."""
         if len(self._met) > _MET:
             self._met.clear()
-        new = np.flatnonzero(numbers == _UNKNOWN).tolist()
-        times = np.bincount(codes, minlength=len(texts))
-        hashes = {code: hash(texts[code]) for code in new}
-        wanted = [code for code in new if times[code] > 1 or hashes[code] in self._met]
-        self._met.update(hashes.values())
+        wanted = [text for text, rows in unknown.items() if len(rows) > 1 or hash(text) in self._met]
+        self._met.update(map(hash, unknown))
         return wanted
 
     def _example(self, level: int, lines: Lines, row: int, edges: NDArray[np.int64]) -> Example | None:
@@ -246,14 +243,15 @@ class Templates:
         return [number in learned for number in range(len(examples))]
 
 
-def _rests(lines: Lines, edges: NDArray[np.int64]) -> pa.Array:
+def _rests(lines: Lines, edges: NDArray[np.int64]) -> list[bytes]:
     """Lines without their slots."""
     count, width = edges.shape
     places = edges.astype(np.int32).reshape(-1)
     pieces = pa.Array.from_buffers(pa.binary(), len(places) - 1, [None, *map(pa.py_buffer, (places, lines.data))])
     kept = pieces.take(_numbers(np.arange(0, len(places), 2, dtype=np.int32)))
-    offsets = np.frombuffer(kept.buffers()[1], np.int32)[: count * width // 2 + 1 : width // 2].copy()
-    return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), kept.buffers()[2]])
+    bounds = np.frombuffer(kept.buffers()[1], np.int32)[: count * width // 2 + 1 : width // 2].tolist()
+    data = kept.buffers()[2].to_pybytes()
+    return [data[start:end] for start, end in pairwise(bounds)]
 
 
 def _numbers(values: NDArray[np.int32]) -> pa.Array:

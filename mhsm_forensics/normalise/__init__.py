@@ -240,6 +240,8 @@ def _routes(routes: list[str], evidence: Evidence) -> list[str]:
 def by_scope(table: pa.Table) -> tuple[pa.Table, pa.Table]:
     """Records of managed HSMs, with those that name no resource at all: nothing says of what they are; and all others."""
     in_scope = pc.fill_null(pc.equal(table["resource_type"].cast(pa.string()), MANAGED_HSM), fill_value=True)
+    if pc.all(in_scope).as_py() is not False:
+        return table, table.slice(0, 0)
     return table.filter(in_scope), table.filter(pc.invert(in_scope))
 
 

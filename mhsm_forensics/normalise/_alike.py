@@ -17,7 +17,7 @@ from .. import schema
 from ..case import Evidence
 from ._digests import record_ids
 from ._places import place_columns
-from ._slots import CONSTANT, JOINED, NO_RULE, NUMBER, SLICE, Rule, joined_text, rule_of, slices, whole_numbers
+from ._slots import CONSTANT, JOINED, NO_RULE, NUMBER, SLICE, Rule, joined_text, rule_of, slice_of, slices, values_in, whole_numbers
 from ._times import Clock, like_ticks, precisions_of, time_columns
 
 if TYPE_CHECKING:
@@ -79,16 +79,16 @@ class Rests:
         if len(both) != 2 * count:  # a time that is none
             return [False] * count
         varying = _varying(both, count)
+        same = {name: values_in(_plain(both[name][:count])) for name in varying.keys() | self.rules.keys()}
         clear = []
         for at, example in enumerate(examples):
             rules = {name: rule_of(example, *rows[at]) for name, rows in varying.items() if at in rows}
             time = rules.get(_TIME_TEXT)
-            is_clear = (
-                bases[at] == bases[count + at] and all(rules.values()) and time is not None and time.kind == SLICE
-            )
+            is_clear = bases[at] == bases[count + at] and all(rules.values()) and time is not None and time.kind == SLICE
             clear.append(is_clear)
             if is_clear:
-                self._keep(bases[at], {name: rule for name, rule in rules.items() if rule})
+                there = {name: slice_of(example, values[at]) for name, values in same.items() if name not in rules}
+                self._keep(bases[at], {name: rule for name, rule in (rules | there).items() if rule})
         if any(clear):
             self._tables.append(both[:count].filter(pa.array(clear, pa.bool_())).drop_columns(list(_made())))
         return clear
@@ -232,13 +232,14 @@ class AlikeRows:
         columns |= time_columns(ticks, precisions_of(columns[_TIME_TEXT].combine_chunks()))
         columns |= place_columns(self._evidence, placed["file"], placed["line"], placed["offset"], placed["length"])
         bases = map(self._rests.bases.__getitem__, placed["rest"].tolist())
-        columns["record_id"] = record_ids(
-            ticks, bases, columns["correlation_id"].to_pylist(), columns["duration_ms"].to_pylist()
-        )
+        varying = values_in(columns["correlation_id"]), values_in(columns["duration_ms"])
+        columns["record_id"] = record_ids(ticks, bases, *varying)
         return pa.table({name: columns[name] for name in schema.EVENT_NAMES})
 
     def _column(self, name: str, constant: pa.Array) -> pa.ChunkedArray:
         """Values that slots give, and where they give none those of the rest."""
+        if constant.null_count == len(constant) and all(name in filled for filled in self._varying):
+            return pa.chunked_array([filled[name] for filled in self._varying])
         constant = _plain(constant)
         chunks, start = [], 0
         for filled, count in zip(self._varying, self._counts, strict=True):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CONSTANT, SLICE, NUMBER, JOINED = range(4)
 _DIGITS: Final = 15
+_LONG: Final = 64
 NO_RULE: Final[tuple[int, ...]] = (CONSTANT, 0, 0, 0, 0)
 
 
@@ -46,6 +47,11 @@ def rule_of(example: Example, one: Any, two: Any) -> Rule | None:
     if isinstance(one, str) and isinstance(two, str):
         return _slice(example, one.encode(), two.encode()) or _joined(example, one, two)
     return None
+
+
+def slice_of(example: Example, value: Any) -> Rule | None:
+    """Return where a long text that all lines with a rest share stands in them: it need not be copied from elsewhere."""
+    return _slice(example, value.encode(), value.encode()) if isinstance(value, str) and len(value) > _LONG else None
 
 
 def _number(example: Example, one: int, two: int) -> Rule | None:
@@ -118,3 +124,21 @@ def whole_numbers(
         good &= ~is_here | ((digit >= 0) & (digit <= 9))
         value = np.where(is_here, value * 10 + digit, value)
     return value, good
+
+
+def values_in(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """Values of a column: many times as fast as Arrow lists them, for numbers and ASCII."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_integer(array.type):
+        values = array.fill_null(-1).to_numpy().tolist()
+    else:
+        data = array.buffers()[2].to_pybytes() if len(array) and array.buffers()[2] else b""
+        if not data.isascii():
+            return array.to_pylist()  # type: ignore[no-any-return]
+        bounds = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1].tolist()
+        text = data.decode("ascii")
+        values = [text[start:end] for start, end in pairwise(bounds)]
+    if array.null_count:
+        for at in np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)).tolist():
+            values[at] = None
+    return values
