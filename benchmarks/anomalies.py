@@ -78,6 +78,8 @@ class Month:
                 "hsm": pd.Series(["contoso-hsm"] * len(all_rows), dtype=text),
                 "operation": all_rows["operation"].astype(text).to_numpy(),
                 "key_name": ("key-" + all_rows["key"].astype(str)).astype(text).to_numpy(),
+                "key": ("contoso-hsm/key-" + all_rows["key"].astype(str)).astype(text).to_numpy(),
+                "actor": pd.Series(["o-1"] * len(all_rows), dtype=text),
                 "principal": pd.Series(["svc-app"] * len(all_rows), dtype=text),
                 "object_id": pd.Series(["o-1"] * len(all_rows), dtype=text),
                 "caller_ip": pd.Series(["192.0.2.1"] * len(all_rows), dtype=text),

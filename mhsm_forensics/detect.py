@@ -6,6 +6,8 @@ read. A finding names its events completely, says what innocent activity looks t
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections import Counter
 from contextlib import closing
 from itertools import pairwise
@@ -15,9 +17,10 @@ import pandas as pd
 import pyarrow as pa
 
 from . import analyse, engine, operations, playbook, schema
+from .errors import InputError
 from .rules import RULES, SEVERITIES, Hit, Material, Rule, case_of
 
-__all__ = ["looked_for", "run", "to_markdown"]
+__all__ = ["looked_for", "named", "run", "to_markdown"]
 
 _RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _GRAVITY: Final = {rule.id: rule.gravity for rule in RULES}
@@ -30,6 +33,7 @@ _LOOKED_FOR: Final = pa.schema(
 _NO_SOURCE: Final = "rest-surface"  # the route is documented, its name in the log is not
 _ANY: Final = {True: "any", False: "none of the HSM's own"}
 _OPERATION_ID: Final = r"[^\s/]+(?:/[^\s/]+)+"  # Microsoft.Insights/diagnosticSettings/delete
+_NUMBER: Final = re.compile(r"[Ff]0*(\d+)")
 _LISTS: Final = ("role_assignments",)
 _IN_WORDS: Final = {
     "activity": "activity log with operations by id", "signins": "sign-ins", "blob_requests": "log of a storage account",
@@ -48,7 +52,8 @@ def run(events: Any) -> pd.DataFrame:
 
     Returns
     -------
-    Columns of `schema.FINDINGS`; one row per finding, by severity, then by the gravity of the act (the root of trust and
+    Columns of `schema.FINDINGS`; one row per finding, whose ``finding_id`` stays the same when others come or go and whose
+    ``number`` does not, by severity, then by the gravity of the act (the root of trust and
     what is gone for good first), then by the time of the first event. Severity ``info`` is no alarm: routine that was
     recognised. An accepted (202) operation is called accepted, since the log doesn't hold whether it succeeded.
 
@@ -64,10 +69,64 @@ def run(events: Any) -> pd.DataFrame:
             hits = list(rule.check(material))
             material.take(rule, hits)
             found += [(rule, hit) for hit in hits]
-    findings = sorted((_finding(rule, hit) for rule, hit in found), key=_order)
+    findings = _identified(sorted((_finding(rule, hit) for rule, hit in found), key=_order))
     width = max(2, len(str(len(findings))))
-    rows = [{"finding_id": f"F{number:0{width}d}", **finding} for number, finding in enumerate(findings, 1)]
+    rows = [{"number": f"F{number:0{width}d}", **finding} for number, finding in enumerate(findings, 1)]
     return schema.to_pandas(pa.Table.from_pylist(rows, schema=schema.arrow_schema(schema.FINDINGS)))
+
+
+def named(findings: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Findings by what a person calls them.
+
+    Parameters
+    ----------
+    findings
+        What `run` found.
+    names
+        Ids (``keys-purged-5d41402abc``) or numbers (``F07``, ``f7``) of these findings.
+
+    Returns
+    -------
+    The rows of these findings, in their order.
+
+    Raises
+    ------
+    InputError
+        There is no such finding.
+
+    Examples
+    --------
+    >>> found = pd.DataFrame({"finding_id": ["keys-purged-5d41402abc"], "number": ["F01"]})
+    >>> len(named(found, "f1")), len(named(found, "keys-purged-5d41402abc"))
+    (1, 1)
+    """
+    ids = dict(zip(findings["number"].map(_plain), findings["finding_id"], strict=True))
+    known = {str(one).lower(): one for one in findings["finding_id"]}
+    wanted = [known.get(name.strip().lower()) or ids.get(_plain(name)) for name in names]
+    if missing := [name for name, one in zip(names, wanted, strict=True) if one is None]:
+        raise InputError(
+            f"{', '.join(map(repr, missing))}: no such finding. Hint: an id or a number of mhsm-forensics findings."
+        )
+    return findings[findings["finding_id"].isin(wanted)]
+
+
+def _plain(number: str) -> str:
+    """Number of a finding without the zeros that fill it: ``F7`` of ``f07``; nothing of what is none."""
+    found = _NUMBER.fullmatch(str(number).strip())
+    return f"F{int(found[1])}" if found else ""
+
+
+def _identified(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Give each finding its id: of its rule and its first event; of two that begin with the same one, all of their events."""
+    first = Counter((finding["rule_id"], finding["event_ids"][0]) for finding in findings)
+    return [
+        {"finding_id": _id(one["rule_id"], one["event_ids"][: 1 if first[one["rule_id"], one["event_ids"][0]] == 1 else None])}
+        | one for one in findings
+    ]  # fmt: skip
+
+
+def _id(rule_id: str, event_ids: list[str]) -> str:
+    return f"{rule_id}-{hashlib.sha256(chr(0).join(event_ids).encode()).hexdigest()[:10]}"
 
 
 def _order(finding: dict[str, Any]) -> tuple[int, int, pd.Timestamp, str, str]:

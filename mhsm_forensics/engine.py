@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import schema
-from .case import Case, Events, Scope, damage, microseconds, require_columns
+from .case import Case, Events, damage, microseconds, require_columns
 from .errors import SchemaError
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     Files = tuple[tuple[Path, ...], tuple[Path, ...]]  # of events, of witnesses
 
 _MEMORY = "1GB"
-_NO_WITNESSES = "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
+_NO_WITNESSES = (
+    "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
+)
 _CODED = 50_000  # different values of a text, up to which they are held as numbers
 
 # Spark SQL's names for what DuckDB calls otherwise.
@@ -140,9 +142,7 @@ def _files_of(events: Any) -> Files:
     return (found.paths, found.witnesses) if isinstance(found, Events) else ((), ())
 
 
-def _answer(
-    connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], files: Files
-) -> pd.DataFrame:
+def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[str, Any], files: Files) -> pd.DataFrame:
     if "everything" in text:
         connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
     if "witnesses" in text:  # none, where the events did not come as a case: nobody knows which other records say them
@@ -272,7 +272,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Events):
         require_columns(events.paths, schema.EVENTS)
         require_columns(events.witnesses, schema.WITNESSES)
-        _register_files(connection, events.paths, events.scope)
+        _register_files(connection, events.paths, _tests(events))
         if events.witnesses:
             _register_files(connection, events.witnesses, name="witnesses")
     elif isinstance(events, (str, Path)):
@@ -290,27 +290,35 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
 
 
 def _register_files(
-    connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], scope: Scope | None = None, name: str = "events"
+    connection: duckdb.DuckDBPyConnection,
+    paths: Iterable[Path],
+    tests: Iterable[duckdb.Expression] = (),
+    name: str = "events",
 ) -> None:
     files = [str(path) for path in paths]
     if not files:
         connection.register(name, schema.empty(schema.EVENTS))
         return
     relation = connection.read_parquet(files, union_by_name=True)
-    for test in _tests(scope) if scope else ():
+    for test in tests:
         relation = relation.filter(test)
     relation.create_view(name)
 
 
-def _tests(scope: Scope) -> Iterator[duckdb.Expression]:
+def _tests(events: Events) -> Iterator[duckdb.Expression]:
     """Yield what an event of the scope must be; values go in as constants, never as text."""
-    column, constant = duckdb.ColumnExpression, duckdb.ConstantExpression
+    column, constant, scope = duckdb.ColumnExpression, duckdb.ConstantExpression, events.scope
     if scope.start:
         yield column("t") >= constant(microseconds(scope.start))
     if scope.end:
         yield column("t") < constant(microseconds(scope.end))
     for name, values in scope.names.items():
-        yield column(name).isin(*map(constant, values))
+        if name != "principal":
+            yield column(name).isin(*map(constant, values))
+    if who := scope.principals:
+        nobody = column("actor").isnull() & column("principal").isin(*map(constant, who))  # noqa: PD003 - no frame
+        acting = column("actor").isin(*map(constant, events.actors)) if events.actors else constant(value=False)
+        yield acting | nobody
 
 
 def _arrow(frame: pd.DataFrame) -> pa.Table:

@@ -112,7 +112,9 @@ class CaseError(ForensicsError):
     @classmethod
     def of_before(cls, path: Path) -> Self:
         """Say that a case has to be brought to the present shape first."""
-        return cls(f"{path}: an earlier version made this case; nothing was changed. Hint: mhsm-forensics rebuild {path}")
+        return cls(
+            f"{path}: an earlier version made this case; nothing was changed. Hint: mhsm-forensics rebuild {path}"
+        )
 
     @classmethod
     def damaged(cls, path: Path, what: str) -> Self:

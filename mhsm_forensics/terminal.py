@@ -59,12 +59,16 @@ def show_findings(
     if findings.empty:
         return
     table = Table(box=box.SIMPLE_HEAD, title="Findings", title_justify="left", title_style="bold", pad_edge=False)
-    for name in ("id", "severity", "first event (UTC)", "what"):
+    for name in ("no.", "severity", "first event (UTC)", "what", "id"):
         table.add_column(name, no_wrap=name != "what")
     for row in findings.to_dict("records"):
         style = _STYLES.get(row["severity"], "")
         table.add_row(
-            row["finding_id"], Text(row["severity"], style=style), _time(row["first_time"]), _text(row["title"])
+            row["number"],
+            Text(row["severity"], style=style),
+            _time(row["first_time"]),
+            _text(row["title"]),
+            Text(row["finding_id"], style="dim"),
         )
     console.print(table)
 
@@ -182,7 +186,7 @@ def _print_principals(console: Console, answer: Overview) -> None:
     for row in shown.to_dict("records"):
         who = row["principal"] if isinstance(row["principal"], str) else None
         counts = (row["events"], row["control_events"], row["denied"], row["caller_ips"])
-        name = visible(who, limit=36) or "(no identity)"
+        name = visible(who, limit=48) or "(no identity)"
         label = labels.of("principal", who) or labels.of("object_id", row["object_id"])
         beside = f"  {visible(label, limit=36)}" if label and label != who else ""
         table.add_row(Text.assemble(name, (beside, "dim")), *(f"{int(n):,}" for n in counts), lines.get(who, ""))

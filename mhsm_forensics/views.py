@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from . import analyse, detect, search
 from .case import Scope
@@ -59,9 +60,19 @@ def _searched(case: Case, about: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataF
 
 
 def _judged(case: Case, about: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    found = detect.run(case.events)
-    frame = found[found["finding_id"] == about["parameters"]["finding_id"]]
-    return frame, frame
+    found, asked = detect.run(case.events), about["parameters"]
+    frame = found[found["finding_id"] == asked["finding_id"]]
+    if frame.empty and _NUMBERED.fullmatch(asked["finding_id"]):
+        frame = _numbered(found, asked["finding_id"], asked["rule_id"])
+    return frame, frame.drop(columns="number")
+
+
+def _numbered(found: pd.DataFrame, number: str, rule_id: str) -> pd.DataFrame:
+    """Finding of a view that was saved when findings had numbers alone: the one of its rule, if there is only one."""
+    own = found[found["rule_id"] == rule_id]
+    if len(own) == 1:
+        return own
+    raise ValueError(f"it names {number}, a number of then, and rule {rule_id} has {len(own)} findings now")
 
 
 def _analysed(case: Case, about: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -75,6 +86,7 @@ def _analysed(case: Case, about: dict[str, Any]) -> tuple[pd.DataFrame, pd.DataF
     return frame, frame
 
 
+_NUMBERED: Final = re.compile(r"F\d+")
 _QUESTIONS: dict[str, Callable[[Case, dict[str, Any]], tuple[pd.DataFrame, pd.DataFrame]]] = {
     "search.events": _searched, "detect.run": _judged,
 }  # fmt: skip

@@ -8,6 +8,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -63,13 +64,17 @@ def events(*rows: dict[str, Any], **common: Any) -> pd.DataFrame:
 
 def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, Any]:
     row = {**DEFAULTS, **given}
+    path = urlsplit(row["request_uri"]).path if row.get("request_uri") else None
+    meaning = operations.meaning(row["operation"], path, row["http_status"])
     row["key_name"] = identifiers.key_name_of(row["key_name"]) if row.get("key_name") else None
-    meaning = operations.meaning(row["operation"], None)
     object_id = row.get("object_id", f"oid-{row['principal']}" if row["principal"] else None)
     return {
         "event_id": f"e:{number:06d}",
         "time": time,
         "t": time.value // 1000,
+        "act": meaning.act,
+        "known_by": meaning.known_by,
+        "class_by_uri": meaning.class_by_uri,
         "operation_class": meaning.operation_class,
         "effect": meaning.effect,
         "operation_status": meaning.operation_status,

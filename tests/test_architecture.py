@@ -1,6 +1,7 @@
 """The map in CONTRIBUTING.md, enforced: imports point up the list, and each heavy library has one door."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "mhsm_forensics"
 
 # In reading order: a room may import the rooms above it, and none below.
 ROOMS = [
-    "errors", "zones", "schema", "reasons", "operations", "playbook", "text", "identifiers", "typed", "case", "evidence",
+    "errors", "zones", "identifiers", "schema", "reasons", "operations", "playbook", "text", "typed", "case", "evidence",
     "load", "normalise", "derive", "engine", "search", "known", "ingest", "accounting", "analyse", "rules", "detect", "plot",
     "export", "views", "report", "samples", "overview", "workbook", "terminal", "collect", "enrich", "widgets", "cli",
     "__main__",
@@ -116,3 +117,37 @@ def test_the_package_and_the_command_line_load_nothing_from_outdoors():
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_file_is_crowded(path):
     assert len(path.read_text("utf-8").splitlines()) <= 400
+
+
+# Who acts and which key it is are decided where a record becomes an event, and asked for by `actor` and `key`. A label, or a
+# name of a key, may stand beside: where a text groups, joins or counts, it may not.
+LABELS = r"\b(?:\w\.)?(?:principal|upn|key_name)\b"
+QUERIES = sorted((PACKAGE / "queries").glob("*.sql"))
+# What a question is about by its nature: labels themselves, columns that somebody named, the columns of one denial.
+ASKED_FOR = {"labels", "actors", "denials", "_alike", "first_seen_pairs", "moved", "shared", "detect_exercised"}
+
+
+def statement(path: Path) -> str:
+    return re.sub(r"--[^\n]*", "", path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_no_query_decides_by_itself_who_acts_or_which_key_it_is(path):
+    text = statement(path)
+
+    assert not re.findall(r"coalesce\((?:\w\.)?(?:object_id|app_id|upn|principal|actor|key_name|key)\s*,", text)
+    assert not re.findall(r"hsm[^,]*\|\|[^,]*key_name", text)
+
+
+@pytest.mark.parametrize("path", [path for path in QUERIES if path.stem not in ASKED_FOR], ids=lambda path: path.stem)
+def test_no_query_groups_joins_or_counts_by_a_label(path):
+    text = statement(path)
+    grouping = re.findall(
+        r"(?:GROUP BY|PARTITION BY)((?:(?!ORDER BY|HAVING|SELECT|\bROWS\b)[^;])*?)(?:ORDER BY|HAVING|\)|\Z)", text
+    )
+    joining = re.findall(rf"{LABELS}\s*(?:=|<>|IS NOT DISTINCT FROM|IS DISTINCT FROM)\s*\w+\.?\w*", text)
+    counting = re.findall(rf"DISTINCT {LABELS}(?! FROM)", text)
+
+    assert [part for part in grouping if re.search(LABELS, part)] == []
+    assert joining == []
+    assert [part for part in counting if "array_agg(" not in text] == []

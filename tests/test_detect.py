@@ -5,9 +5,10 @@ import re
 
 import pandas as pd
 import pytest
-from building import SAMPLES, events
+from building import SAMPLES, copy_of, events
 
-from mhsm_forensics import detect, operations, playbook, schema
+from mhsm_forensics import detect, ingest, operations, playbook, schema
+from mhsm_forensics.errors import InputError
 from mhsm_forensics.rules import RULES, SEVERITIES
 
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
@@ -150,7 +151,9 @@ def test_a_quiet_day_raises_nothing_above_low(quiet_day):
 def test_findings_have_their_columns_types_and_order(findings):
     assert list(findings.columns) == [column.name for column in schema.FINDINGS]
     assert str(findings["first_time"].dtype) == "datetime64[us, UTC]"
-    assert findings["finding_id"].tolist() == [f"F{n:02d}" for n in range(1, len(findings) + 1)]
+    assert findings["number"].tolist() == [f"F{n:02d}" for n in range(1, len(findings) + 1)]
+    assert findings["finding_id"].is_unique
+    assert [one.rpartition("-")[0] for one in findings["finding_id"]] == findings["rule_id"].tolist()
     rank = findings["severity"].map(SEVERITIES.index)
     assert rank.is_monotonic_increasing
     gravity = findings["rule_id"].map({rule.id: rule.gravity for rule in RULES})
@@ -484,3 +487,45 @@ def test_the_catalogue_names_every_rule():
 
     assert all(f"\n## {rule.id}\n" in page for rule in RULES)
     assert page.startswith("| rule |")
+
+
+def test_a_finding_keeps_its_id_when_others_come():
+    deleted = [{"at": f"2026-01-06 10:{n:02d}", "operation": "KeyDelete", "key_name": f"k{n}"} for n in range(4)]
+    purged = {
+        "at": "2026-01-05 09:00",
+        "principal": "eve",
+        "operation": "KeyPurge",
+        "key_name": "old",
+        "http_status": 204,
+    }
+
+    alone, beside = detect.run(events(*deleted)), detect.run(events(*deleted, purged))
+
+    (own,) = alone.loc[alone["rule_id"] == "keys-deleted", ["finding_id", "number"]].to_numpy().tolist()
+    (same,) = beside.loc[beside["rule_id"] == "keys-deleted", ["finding_id", "number"]].to_numpy().tolist()
+    assert own[0] == same[0]
+    assert own[1] != same[1]
+
+
+def test_findings_have_the_same_ids_after_a_rebuild(incident, findings, tmp_path):
+    case = copy_of(incident, tmp_path / "case")
+
+    assert detect.run(ingest.rebuild(case))["finding_id"].tolist() == findings["finding_id"].tolist()
+
+
+def test_findings_are_called_by_id_and_by_number(findings):
+    first, third = findings["finding_id"].iloc[[0, 2]]
+
+    assert detect.named(findings, "F1", third.upper())["finding_id"].tolist() == [first, third]
+    with pytest.raises(InputError, match="'F0', 'keys-purged': no such finding"):
+        detect.named(findings, "F0", "keys-purged")
+
+
+def test_two_findings_of_one_rule_that_begin_with_one_event_have_two_ids():
+    found = [{"rule_id": "r", "event_ids": ["e:1", *more]} for more in ([], ["e:2"])]
+    once, twice, other = (
+        one["finding_id"] for one in detect._identified([*found, {"rule_id": "q", "event_ids": ["e:1"]}])
+    )
+
+    assert len({once, twice, other}) == 3
+    assert detect._identified(found[:1])[0]["finding_id"] == once

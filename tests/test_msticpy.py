@@ -220,6 +220,7 @@ def test_findings_lead_to_their_events(provider, findings):
     assert len(found) == findings["events"].sum()
     assert set(ids(of_one)) == set(first["event_ids"])
     assert set(of_one["rule_id"]) == {first["rule_id"]}
+    assert ids(provider.ManagedHSM.list_finding_events(finding=first["number"])) == ids(of_one)
 
 
 def test_control_events_and_exports_are_those_of_our_own_questions(provider, incident):

@@ -54,6 +54,7 @@ def test_what_was_found_is_told_from_what_was_looked_for_and_from_what_could_not
         rules = [rule.id for rule in RULES if one["techniqueID"] in rule.techniques]
         if len(own):
             assert one["score"] > 0
+            assert own["number"].iloc[0] in one["comment"]
             assert own["finding_id"].iloc[0] in one["comment"]
         elif (looked_for.loc[rules, "testable"] == "yes").any():
             assert one["score"] == 0

@@ -108,6 +108,10 @@ def test_what_names_nobody_is_no_actor(identity):
         ("/keys/card-00/rotationpolicy", ("key", "card-00", None)),
         ("/keys/card-00/6b0d549b6f03675a1600a35a099950d8/sign", ("key", "card-00", "6b0d549b6f03675a1600a35a099950d8")),
         ("/keys/card-00//sign", ("key", "card-00", None)),
+        (
+            "//keys//card-00//6b0d549b6f03675a1600a35a099950d8//sign",
+            ("key", "card-00", "6b0d549b6f03675a1600a35a099950d8"),
+        ),
         ("/keys/card-00/", ("key", "card-00", None)),
         ("/keys", ("key", None, None)),
         ("/keys/providers/Microsoft.Authorization/roleAssignments/7D1F", ("role_assignment", None, None)),

@@ -320,15 +320,15 @@ def test_timeline_draws_t0_marks_intervals_and_sessions():
         assert "<" not in ALLOWED.sub("", text), text
 
 
-@pytest.mark.parametrize("by", ["principal", "caller_ip", "key_name", "operation_class", "hsm"])
+@pytest.mark.parametrize("by", ["principal", "caller_ip", "key", "operation_class", "hsm"])
 def test_timeline_puts_acts_into_the_lane_that_is_theirs(by):
     acts = moments({"key_names": "pay-kek"}, {"keys": 3, "key_names": "a, b, c", "hsm": "hsm-b"})
-    lane = "pay-kek" if by == "key_name" else acts[by].iloc[0]
+    lane = "hsm-a/pay-kek" if by == "key" else acts[by].iloc[0]
 
     figure = plot.timeline(timeline({"lane": lane}, {"lane": "other"}), by=by, moments=acts)
 
     badge = trace(figure, "control acts")
-    assert badge.text == ("<b>2</b>",) if by not in {"key_name", "hsm"} else badge.text == ("",)
+    assert badge.text == ("<b>2</b>",) if by not in {"key", "hsm"} else badge.text == ("",)
 
 
 def test_lanes_beyond_the_limit_are_counted():

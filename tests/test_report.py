@@ -86,8 +86,8 @@ def hostile_findings(case: Case) -> pd.DataFrame:
     }
     return pd.DataFrame(
         [
-            {**row, "finding_id": "F01", "severity": "high"},
-            {**row, "finding_id": "F02", "severity": "info", "rule_id": "routine-x"},
+            {**row, "finding_id": "x-1", "number": "F01", "severity": "high"},
+            {**row, "finding_id": "x-2", "number": "F02", "severity": "info", "rule_id": "routine-x"},
         ]
     )
 
@@ -163,7 +163,7 @@ def test_every_finding_has_its_card_and_every_sentence_its_finding(written: Path
     page = parsed(written)
     ids = {element.attrib["id"] for element in page.iter("article")}
 
-    assert ids == set(findings.loc[~findings["rule_id"].str.startswith("routine-"), "finding_id"])
+    assert ids == set(findings.loc[~findings["rule_id"].str.startswith("routine-"), "number"])
     assert {a.attrib["href"] for a in page.iter("a") if a.get("class") == "ref"} <= {
         "#findings",
         *(f"#{i}" for i in ids),

@@ -215,7 +215,12 @@ READER, ELSEWHERE = assigned(AUDITOR := "2c18b078-7c48-4d3a-af88-5a3a1b3f82b3"),
         ([SIGNED], [assigned(CUSTOM)], None),  # nobody knows what a custom role allows
         ([STOLEN], [READER, assigned(BACKUP_ROLE)], None),
         ([], [assigned(CRYPTO_USER, "/keys", BOB)], None),  # reads of somebody whom the list doesn't have
-        ([event(ACTED, "SettingUpdate", path="/settings/Other")], [READER], None),  # whose right no table tells
+        ([event(ACTED, "SettingUpdate", path="/settings/Other")], [READER], ("medium", "medium")),
+        (
+            [event(ACTED, "ManagedHsmPatch", path="/subscriptions/s/x/managedHSMs/h")],
+            [READER],
+            None,
+        ),  # needs none of the HSM's
         ([{**STOLEN, "properties": {**STOLEN["properties"], "httpStatusCode": 403}}], [READER], None),
     ],
 )

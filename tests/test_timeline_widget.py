@@ -24,7 +24,7 @@ from mhsm_forensics.widgets import _timeline_words as words
 from mhsm_forensics.widgets._timeline_points import SINGLY, STACK, Points
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\0\"'{}`${1}"
-LANES = ["principal", "caller_ip", "key_name", "operation_class", "hsm"]
+LANES = ["principal", "caller_ip", "key", "operation_class", "hsm"]
 
 # Of traitlets and of Jupyter's own packages.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -288,7 +288,7 @@ def test_other_panels_are_followed(own, tmp_path):
 
 
 def test_a_key_can_be_no_scope_and_that_is_said(own):
-    timeline = widgets.timeline(own, by="key_name")
+    timeline = widgets.timeline(own, by="key")
     asked(timeline, "select", start=0.0, end=4 * 86_400e6, lane=0)
 
     asked(timeline, "look")
@@ -313,10 +313,12 @@ def test_a_click_opens_the_record_with_its_bytes(timeline, incident):
     assert pd.Timestamp(facts["Time"].removesuffix(" UTC"), tz="UTC") == record["time"]
 
 
-@pytest.mark.parametrize("by", ["principal", "key_name", "correlation_id"])
+@pytest.mark.parametrize("by", ["principal", "key", "correlation_id"])
 def test_steps_go_through_every_event_of_the_same(timeline, incident, by):
     data = incident.events.df(["event_id", by])
-    name = {"principal": "mateo.osei@contoso.example", "key_name": "hr-records-kek"}.get(by) or data[by].iloc[5]
+    name = {"principal": "mateo.osei@contoso.example", "key": "contoso-hsm-prod/hr-records-kek"}.get(by) or data[
+        by
+    ].iloc[5]
     wanted = data.loc[data[by] == name, "event_id"].to_list()
 
     timeline.clicked = wanted[:1]
@@ -387,12 +389,12 @@ def test_the_script_makes_no_markup_and_asks_nobody():
 
 
 def test_what_is_in_view_is_asked_again_by_the_report(own):
-    timeline = widgets.timeline(own, by="key_name")
+    timeline = widgets.timeline(own, by="key")
     timeline.show(timeline._held.span[0], timeline._held.span[0] + 3 * 10**11)
 
     asked(timeline, "add")
 
     (view,) = views.saved(own)
     assert view.same
-    assert set(view.frame["lane"].dropna()) <= set(own.events.df(["key_name"])["key_name"].dropna())
+    assert set(view.frame["lane"].dropna()) <= set(own.events.df(["key"])["key"].dropna())
     assert timeline.said.startswith("Added to the report: What was done with which key, when: from 2026-03-02T")

@@ -370,11 +370,23 @@ class TestFinding:
     def test_the_gravest_comes_first_and_the_next_one_follows(self, case, findings):
         card = widgets.finding(case, findings)
 
-        assert card.finding_id == "F01"
+        assert card.finding_id == findings["finding_id"].iloc[0]
+        assert repr(card).startswith(f"F01 of {len(findings)}")
         assert card.previous_button.disabled
         assert "◆◆ critical" in card.card.value
         card.next_button.click()
-        assert card.finding_id == card.choice.value == "F02"
+        assert card.finding_id == card.choice.value == findings["finding_id"].iloc[1]
+        assert "F02" in card.card.value
+
+    @pytest.mark.parametrize("name", ["F03", "f3", "id"])
+    def test_it_is_called_by_its_number_or_its_id(self, case, findings, name):
+        wanted = findings["finding_id"].iloc[2]
+
+        assert widgets.finding(case, findings, wanted if name == "id" else name).finding_id == wanted
+
+    def test_one_that_is_not_there_is_refused(self, case, findings):
+        with pytest.raises(InputError, match="no such finding"):
+            widgets.finding(case, findings, "F999")
 
     def test_its_events_are_read_when_asked_for(self, case, findings):
         card = widgets.finding(case, findings, "F03")
@@ -401,8 +413,9 @@ class TestFinding:
         widgets.finding(case, findings, "F02").add_to_report()
 
         detail = json.loads(case.notes.df("view")["detail"].iloc[0])
-        assert detail["parameters"]["finding_id"] == "F02"
-        assert detail["digest"] == export.digest_of(findings[findings["finding_id"] == "F02"])
+        own = findings[findings["number"] == "F02"].drop(columns="number")
+        assert detail["parameters"]["finding_id"] == own["finding_id"].iloc[0]
+        assert detail["digest"] == export.digest_of(own)
 
     def test_no_findings_are_said_in_words(self, case, findings):
         card = widgets.finding(case, findings.head(0))

@@ -53,6 +53,9 @@ def lines_of_witnesses(case: Case, evidence: Iterable[Evidence] | None = None) -
 
 _VERB: Final = {
     "same bytes": ("repeat another one byte for byte", "repeats another one byte for byte"),
-    "same in other bytes": ("say the same as another one in other bytes", "says the same as another one in other bytes"),
+    "same in other bytes": (
+        "say the same as another one in other bytes",
+        "says the same as another one in other bytes",
+    ),
     "other route": ("say what came by another route too", "says what came by another route too"),
 }

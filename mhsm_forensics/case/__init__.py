@@ -124,7 +124,9 @@ class Case:
     def witnesses(self) -> pd.DataFrame:
         """Every record with the event that it says, and how; columns of `schema.WITNESSES`, by event."""
         table = self.derived("witnesses", schema.WITNESSES)
-        return schema.to_pandas(table.sort_by([(name, "ascending") for name in ("event_id", "evidence_id", "source_offset")]))
+        return schema.to_pandas(
+            table.sort_by([(name, "ascending") for name in ("event_id", "evidence_id", "source_offset")])
+        )
 
     def events_of(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the event of each of some ids: its own, or that of the witness that it is; others are missing."""

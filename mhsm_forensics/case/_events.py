@@ -8,9 +8,11 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
 from .. import schema
+from ._actors import actors_in
 from ._scope import Scope
 from ._tables import read_tables, rows_in
 
@@ -60,6 +62,11 @@ class Events:
         return schema.to_pandas(table.sort_by(order).select(wanted))
 
     @property
+    def actors(self) -> tuple[str, ...]:
+        """Actors that the scope means by its principals; none where it names no principal."""
+        return actors_in(self.paths, self.scope.principals)
+
+    @property
     def hsms(self) -> tuple[str, ...]:
         """Names of the managed HSMs that the events are of, in order."""
         if not self.paths:
@@ -78,7 +85,10 @@ class Events:
     def _filter(self) -> ds.Expression | None:
         tests = [ds.field("t") >= microseconds(self.scope.start)] if self.scope.start else []
         tests += [ds.field("t") < microseconds(self.scope.end)] if self.scope.end else []
-        tests += [ds.field(column).isin(values) for column, values in self.scope.names.items()]
+        tests += [ds.field(column).isin(values) for column, values in self.scope.names.items() if column != "principal"]
+        if who := self.scope.principals:
+            nobody = ds.field("actor").is_null() & ds.field("principal").isin(who)
+            tests.append(ds.field("actor").isin(pa.array(self.actors, pa.string())) | nobody)
         return reduce(and_, tests) if tests else None
 
 

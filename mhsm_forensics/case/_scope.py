@@ -22,8 +22,9 @@ COLUMNS = {"hsms": "hsm", "principals": "principal", "caller_ips": "caller_ip", 
 class Scope:
     """Some of the events: a time, and of some HSMs, principals, addresses or operations; none named means all.
 
-    `start` is included and `end` is not. Names are compared with the columns `hsm`, `principal`, `caller_ip` and
-    `operation`, exactly; those of HSMs in lower case.
+    `start` is included and `end` is not. A principal is named by a label, a user's name, an object id or the id of an
+    application, in any case, and means all that the same actor did; of two actors with one label, both. Addresses and
+    operations are compared with the columns `caller_ip` and `operation`, exactly; names of HSMs in lower case.
     """
 
     start: datetime | None = None

@@ -23,7 +23,9 @@ _IDS = tuple(column for column in schema.WITNESSES if column.name in {"witness_i
 
 def events_of(events: Events, ids: list[str]) -> dict[str, str]:
     """Return the event of each of some ids: of an event itself, and of its witnesses; others are missing."""
-    table = read_tables(events.witnesses, schema.WITNESSES, ["witness_id", "event_id"], ds.field("witness_id").isin(ids))
+    table = read_tables(
+        events.witnesses, schema.WITNESSES, ["witness_id", "event_id"], ds.field("witness_id").isin(ids)
+    )
     return dict(zip(table["witness_id"].to_pylist(), table["event_id"].to_pylist(), strict=True))
 
 
@@ -34,7 +36,9 @@ def place_of(case: Case, record: str) -> dict[str, Any] | None:
         names = (*case.manifest.parts, *case.manifest.copies)
         tables = [(tuple(case.path / "events" / name for name in names), schema.EVENTS, "event_id")]
     beside = {"rejects": schema.REJECTS, "out_of_scope": schema.EVENTS, **schema.CONTEXT}
-    tables += [((path,), columns, "event_id") for name, columns in beside.items() if (path := case.table_path(name)).exists()]
+    tables += [
+        ((path,), columns, "event_id") for name, columns in beside.items() if (path := case.table_path(name)).exists()
+    ]
     for paths, columns, of in tables:
         found = read_tables(paths, columns, list(_PLACE), ds.field(of) == record).to_pylist()
         if found:

@@ -154,13 +154,15 @@ def _run_notebook(case: Path, *, asked_for_more: bool) -> None:
 @cli.command()
 @CASE
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True)
-def findings(case: Path, form: str) -> None:
-    """List what is found, the gravest first."""
+@click.argument("names", nargs=-1, metavar="[FINDING]...")
+def findings(case: Path, form: str, names: tuple[str, ...]) -> None:
+    """List what is found, the gravest first; or only findings of some ids or numbers (F07)."""
     from .. import accounting, detect, export
     from ..terminal import show_findings
 
     opened = cases.open_case(case)
     found = detect.run(opened.events)
+    found = detect.named(found, *names) if names else found
     if form == "table":
         show_findings(found, nothing_examined=accounting.nothing_examined(opened))
         return

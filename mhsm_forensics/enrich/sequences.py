@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CALLER: Final = ["principal", "caller_ip", "client", "token_id"]
-_EVENTS: Final = f"SELECT time, {', '.join(_CALLER)}, operation FROM events ORDER BY time, event_id"
+_EVENTS: Final = f"SELECT time, actor, {', '.join(_CALLER)}, operation FROM events ORDER BY time, event_id"
 
 
 def rare_sessions(events: Any, *, window: int = 3) -> pd.DataFrame:
@@ -58,6 +58,8 @@ def _sequences(rows: pd.DataFrame, runs: pd.DataFrame) -> dict[Any, list[Any]]:
     """Operations of each session in order; a repeat of the one before is left out."""
     if rows.empty:
         return {}
+    # A session bears the name of its actor, an event the label that its token had.
+    runs, rows = (one.assign(principal=one["actor"].fillna(one["principal"])) for one in (runs, rows))
     callers = runs.assign(**{name: runs[name].fillna("") for name in _CALLER})
     rows = rows.assign(**{name: rows[name].fillna("") for name in _CALLER})
     placed = pd.merge_asof(

@@ -80,7 +80,8 @@ def _technique(name: str, findings: pd.DataFrame, looked_for: pd.DataFrame) -> d
 def _comment(own: pd.DataFrame) -> str:
     """Name findings, the gravest first, as text that the Navigator shows as it is."""
     told = [
-        f"{row.finding_id} {row.severity}: {visible(row.title, limit=200)}" for row in own.head(_NAMED).itertuples()
+        f"{row.number} {row.severity}: {visible(row.title, limit=200)} ({row.finding_id})"
+        for row in own.head(_NAMED).itertuples()
     ]
     more = f"{len(own) - _NAMED:,} more findings" if len(own) > _NAMED else ""
     return "\n".join(filter(None, [*told, more]))

@@ -133,7 +133,9 @@ def _digests(case: Case, rows: pd.DataFrame) -> Iterator[tuple[int, bytes]]:
         str(evidence): [tuple(map(int, row)) for row in part[["number", "source_offset", "source_length"]].to_numpy()]
         for evidence, part in rows.groupby("evidence_id", observed=True)
     }
-    concerned = sorted((e for e in case.manifest.evidence if e.evidence_id in places), key=lambda e: (e.path, e.position))
+    concerned = sorted(
+        (e for e in case.manifest.evidence if e.evidence_id in places), key=lambda e: (e.path, e.position)
+    )
     for _, group in groupby(concerned, key=lambda entry: entry.path):
         members = {entry.position: entry for entry in group}
         first = next(iter(members.values()))

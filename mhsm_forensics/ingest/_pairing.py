@@ -16,7 +16,9 @@ from ._statements import COLUMNS, Statement, differing
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_SAME_MOMENT: Final = 10_000  # ticks, a millisecond: within it, what has one correlation id and URI by two routes is one request
+_SAME_MOMENT: Final = (
+    10_000  # ticks, a millisecond: within it, what has one correlation id and URI by two routes is one request
+)
 _NAMED: Final = tuple(COLUMNS.index(name) for name in ("correlation_id", "request_uri", "hsm"))
 
 

@@ -42,7 +42,9 @@ class Settled:
     tables: dict[str, Path]  # where each waits, by its path in the case
     parts: tuple[str, ...]  # of the events, all that count from now on
     rewritten: tuple[str, ...]  # those of before that lost an event to a fuller witness
-    became: Counter[tuple[str, str]] = field(default_factory=Counter)  # records by evidence and fate, more or less than before
+    became: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # records by evidence and fate, more or less than before
 
 
 def settle(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Settled:
@@ -170,7 +172,9 @@ class _Moves:
                 if source.is_events:
                     if (there := self._events(at, source, again)) is not None:
                         parts.append(source.path.name)
-                        self.tables |= {f"events/{source.path.name}": there} if there != source.path or source.is_new else {}
+                        self.tables |= (
+                            {f"events/{source.path.name}": there} if there != source.path or source.is_new else {}
+                        )
                     if not source.is_new and at in self._leaving:
                         rewritten.append(source.path.name)
                 else:
@@ -273,7 +277,11 @@ def _alone(path: Path, paired: np.ndarray) -> pa.Table:
         stays[paired] = False
         table = table.filter(pa.array(stays))
     count = len(table)
-    columns: dict[str, Any] = {"witness_id": table["event_id"], "log": _all("audit", count), "relation": _all("fullest", count)}
+    columns: dict[str, Any] = {
+        "witness_id": table["event_id"],
+        "log": _all("audit", count),
+        "relation": _all("fullest", count),
+    }
     return pa.table(
         [columns[one.name] if one.name in columns else table[one.name].cast(one.type) if one.name in table.column_names
          else pa.nulls(count, one.type) for one in _FORM], schema=_FORM,

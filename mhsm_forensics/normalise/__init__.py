@@ -21,6 +21,7 @@ from ._addresses import Address, address_of
 from ._alike import AlikeRows, Rests
 from ._callers import Caller, caller_of, claims_in
 from ._context import ContextRows
+from ._denials import denial_of
 from ._digests import record_ids
 from ._facts import Facts, Settled
 from ._nested import object_in
@@ -120,6 +121,7 @@ class Normaliser:
             [r.requestUri for r in records], answers, [r.resultSignature for r in records],
             [r.resultType for r in records], [r.subnetId for r in records], [r.PoolName for r in records],
             [r.operationVersion for r in records], _routes(batch.routes, evidence),
+            [denial_of(r.resultDescription) for r in records],
         )  # fmt: skip
         self._addresses.take([r.callerIpAddress for r in records])
         self._resources.take(*zip(*map(_names_of_resource, records), strict=True) if records else ((), (), (), ()))

@@ -17,7 +17,20 @@ from .. import schema
 from ..case import Evidence
 from ._digests import record_ids
 from ._places import place_columns
-from ._slots import CONSTANT, JOINED, NO_RULE, NUMBER, SLICE, Rule, joined_text, rule_of, slice_of, slices, values_in, whole_numbers
+from ._slots import (
+    CONSTANT,
+    JOINED,
+    NO_RULE,
+    NUMBER,
+    SLICE,
+    Rule,
+    joined_text,
+    rule_of,
+    slice_of,
+    slices,
+    values_in,
+    whole_numbers,
+)
 from ._times import Clock, like_ticks, precisions_of, time_columns
 
 if TYPE_CHECKING:
@@ -84,7 +97,9 @@ class Rests:
         for at, example in enumerate(examples):
             rules = {name: rule_of(example, *rows[at]) for name, rows in varying.items() if at in rows}
             time = rules.get(_TIME_TEXT)
-            is_clear = bases[at] == bases[count + at] and all(rules.values()) and time is not None and time.kind == SLICE
+            is_clear = (
+                bases[at] == bases[count + at] and all(rules.values()) and time is not None and time.kind == SLICE
+            )
             clear.append(is_clear)
             if is_clear:
                 there = {name: slice_of(example, values[at]) for name, values in same.items() if name not in rules}

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from ..identifiers import folded, unescaped
 from ..operations import meaning
 from ._clients import client_of
+from ._denials import NO_DENIAL, Denial
 from ._nested import object_in
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _SIGNATURES = {
     "ok": "success", "created": "success", "nocontent": "success", "accepted": "accepted",
     "unauthorized": "denied", "forbidden": "denied",
 }  # fmt: skip
+_STATUSES = {"ok": 200, "created": 201, "accepted": 202, "nocontent": 204, "unauthorized": 401, "forbidden": 403}
 
 
 class Asked(NamedTuple):
@@ -43,6 +45,7 @@ class Asked(NamedTuple):
     pool_name: str | None
     version: str | float | None
     route: str
+    denied: Denial = NO_DENIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,10 @@ class Request:
     effect: str
     operation_status: str
     class_by_uri: str | None
+    act: str | None
+    known_by: str
+    denied_action: str | None
+    denied_scope: str | None
     outcome: str
     http_status: int | None
     result_type: str | None
@@ -105,7 +112,9 @@ def request_of(asked: Asked) -> Request:
     status = whole(held.get("httpstatuscode") if asked.http_status is None else asked.http_status)
     host, path, query = uri_parts(uri)
     what, client = object_of(path), client_of(info)
-    known = meaning(asked.operation, unescaped(path) if path else path)
+    known = meaning(
+        asked.operation, unescaped(path) if path else path, _answer(status, asked.signature), asked.denied.action
+    )
     other = object_of(uri_parts(_text(held.get("id")))[1])  # the object's own URI may name the version
     same_key = other.key_name is not None and other.key_name == what.key_name
     return Request(
@@ -114,6 +123,10 @@ def request_of(asked: Asked) -> Request:
         effect=known.effect,
         operation_status=known.operation_status,
         class_by_uri=known.class_by_uri,
+        act=known.act,
+        known_by=known.known_by,
+        denied_action=asked.denied.action,
+        denied_scope=asked.denied.scope,
         outcome=outcome_of(status, asked.signature),
         http_status=status,
         result_type=asked.result_type,
@@ -161,7 +174,7 @@ def object_of(path: str | None) -> Object:
     >>> object_of("/keys/card-00/versions").key_version is None, object_of("/KEYS/Card%2D00").key_name
     (True, 'card-00')
     """
-    parts = re.sub(r"^/+", "", unescaped(path or "")).split("/")
+    parts = straight(path or "").removeprefix("/").split("/")
     small = [folded(part) for part in parts]
     if small[0] == "subscriptions":
         return _managed(small)
@@ -177,6 +190,15 @@ def object_of(path: str | None) -> Object:
     if head == "settings":
         return Object("setting", setting=second)
     return Object(_PLAIN.get(head))
+
+
+def straight(path: str) -> str:
+    """Path without what a server reads over: percent escapes decoded, several slashes as one.
+
+    >>> straight("//keys/Card%2D00//sign")
+    '/keys/Card-00/sign'
+    """
+    return re.sub(r"/{2,}", "/", unescaped(path))
 
 
 def _managed(parts: list[str]) -> Object:
@@ -216,8 +238,17 @@ def outcome_of(status: int | None, signature: object) -> str:
     """
     if status is not None:
         return _OUTCOMES.get(status, "failure")
-    phrase = re.sub(r"[^a-z]", "", str(signature or "").lower())
+    phrase = _phrase(signature)
     return _SIGNATURES.get(phrase, "failure" if phrase else "unknown")
+
+
+def _answer(status: int | None, signature: object) -> int | None:
+    """Status of the answer, or the one that its reason phrase stands for."""
+    return _STATUSES.get(_phrase(signature)) if status is None else status
+
+
+def _phrase(signature: object) -> str:
+    return re.sub(r"[^a-z]", "", str(signature or "").lower())
 
 
 def whole(value: object) -> int | None:

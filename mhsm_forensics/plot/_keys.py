@@ -29,7 +29,7 @@ from ._style import (
 from ._text import safe
 from ._time import axis_names, epoch_ms, room_below, second_axis, stamp, time_axes
 
-_RANK = {"purged": 0, "soft-deleted": 1, "active": 2}
+_RANK = {"purged": 0, "soft-deleted": 1, "deleted or imported": 2, "active": 3}
 _TIMES = ("first_time", "last_time", "created_at", "deleted_at", "recovered_at", "purged_at")
 
 
@@ -169,8 +169,8 @@ def _end(key: Any) -> str:
     if key.state == "purged":
         after = (key.purged_at - key.deleted_at) / 1000
         return "purged" if np.isnan(after) else f"purged {spell(after)} after deletion"
-    if key.state == "soft-deleted":
-        return "soft-deleted"
+    if key.state in {"soft-deleted", "deleted or imported"}:
+        return str(key.state)
     if key.recovered_at >= key.deleted_at:
         return f"recovered after {spell((key.recovered_at - key.deleted_at) / 1000)}"
     return f"exported {plural(int(key.exports), 'time')}" if key.exports else ""

@@ -35,7 +35,7 @@ from ._time import axis_names, bands, epoch_ms, gap_bands, instants, room_below,
 LANES_OF: Final = {
     "principal": ("Who did what, when", "identity", "no identity"),
     "caller_ip": ("From where, when", "address", "no address"),
-    "key_name": ("What was done with which key, when", "key", "no key"),
+    "key": ("What was done with which key, when", "key", "no key"),
     "operation_class": ("What kind of operation, when", "class", "no class"),
     "hsm": ("What was done on which HSM, when", "HSM", "no HSM"),
 }
@@ -127,10 +127,10 @@ def _acts(moments: pd.DataFrame | None, by: str) -> pd.DataFrame | None:
     """Moments with the lane of each; runs on several keys have no lane among keys."""
     if moments is None or moments.empty:
         return None
-    if by != "key_name":
+    if by != "key":
         return moments.assign(lane=texts(moments[by]))
     single = moments[moments["keys"] == 1]
-    return single.assign(lane=texts(single["key_names"]))
+    return single.assign(lane=texts(single["hsm"]) + "/" + texts(single["key_names"]))
 
 
 def _width(rows: pd.DataFrame) -> str:

@@ -1,25 +1,34 @@
 -- Events that can't follow those before them: a key that is used though it was deleted or purged and not brought back, or
--- purged or recovered though it was in use and nobody deleted it. In the other region a change may take six minutes.
-WITH steps AS (
+-- purged or recovered though it was in use and nobody deleted it. In the other region a change may take six minutes. A restore
+-- answers 202 whether or not it brings a key back, and that of a backup blob names none: both may have brought any key back.
+-- So may a call that deleted or imported a key; and it may have deleted it.
+WITH readings AS (
+  @readings
+), steps AS (
   SELECT
-    *,
-    coalesce(hsm, '') AS hsm_name,
+    e.*,
+    coalesce(e.hsm, '') AS hsm_name,
     CASE
-      WHEN lower(operation) = 'keydelete' THEN 'gone'
-      WHEN lower(operation) = 'keypurge' THEN 'purged'
-      WHEN lower(operation) = 'keyrecover' THEN 'recovered'
-      WHEN lower(operation) IN ('keycreate', 'keyimport', 'keyrestore', 'selectivekeyrestorecreate') THEN 'back'
-      WHEN effect = 'use' OR lower(operation) = 'keybackup' THEN 'used'
+      WHEN coalesce(r.act, e.act) = 'KeyDelete|KeyImport' THEN 'either'
+      WHEN coalesce(r.act, e.act) = 'KeyDelete' THEN 'gone'
+      WHEN e.act = 'KeyPurge' THEN 'purged'
+      WHEN e.act = 'KeyRecover' THEN 'recovered'
+      WHEN coalesce(r.act, e.act) IN ('KeyCreate', 'KeyImport', 'KeyRestore', 'SelectiveKeyRestoreCreate', 'ManagedHsmKeyPut')
+        THEN 'back'
+      WHEN e.effect = 'use' OR e.act = 'KeyBackup' THEN 'used'
     END AS step
-  FROM events
-  WHERE key IS NOT NULL AND outcome = 'success'
+  FROM events e
+  LEFT JOIN readings r ON r.event_id = e.event_id
+  WHERE e.key IS NOT NULL
+    AND (e.outcome = 'success' OR (e.operation_class = 'hsm_restore' AND e.outcome IN ('accepted', 'unknown')))
 ), ended AS (
   SELECT DISTINCT key FROM steps WHERE step IN ('gone', 'purged', 'recovered')
 ), told AS (
   SELECT
     s.*,
     max(CASE WHEN step IN ('gone', 'purged') THEN s.t END) OVER before AS gone_t,
-    max(CASE WHEN step IN ('recovered', 'back') THEN s.t END) OVER before AS back_t,
+    max(CASE WHEN step = 'either' THEN s.t END) OVER before AS either_t,
+    max(CASE WHEN step IN ('recovered', 'back', 'either') THEN s.t END) OVER before AS back_t,
     max(CASE WHEN step = 'used' THEN s.t END) OVER before AS used_t
   FROM steps s
   JOIN ended e ON e.key = s.key
@@ -28,19 +37,19 @@ WITH steps AS (
     PARTITION BY s.key ORDER BY s.t, s.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   )
 ), restored AS (
-  SELECT coalesce(hsm, '') AS hsm_name, min(t) AS t
+  SELECT coalesce(hsm, '') AS hsm_name, t
   FROM events
-  WHERE operation_class = 'hsm_restore' AND effect = 'destroy' AND outcome IN ('success', 'accepted')
-  GROUP BY coalesce(hsm, '')
+  WHERE key IS NULL AND act IN ('RestoreCreate', 'KeyRestore') AND outcome IN ('success', 'accepted', 'unknown')
+), odd AS (
+  SELECT *, CASE WHEN step = 'used' THEN gone_t ELSE used_t END AS since_t
+  FROM told
+  WHERE (step = 'used' AND gone_t > coalesce(back_t, 0) AND t - gone_t > 360e6)
+    OR (step IN ('purged', 'recovered') AND used_t > greatest(coalesce(gone_t, 0), coalesce(either_t, 0)))
 )
 SELECT
-  CASE WHEN step = 'used' THEN 'used after its deletion' ELSE step || ' without a deletion' END AS contradiction,
-  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
-  e.caller_ip, e.client, e.key, e.key_name
-FROM told e
-LEFT JOIN restored r ON r.hsm_name = e.hsm_name AND r.t < e.t
-WHERE r.t IS NULL AND (
-  (step = 'used' AND gone_t > coalesce(back_t, 0) AND e.t - gone_t > 360e6)
-  OR (step IN ('purged', 'recovered') AND used_t > coalesce(gone_t, 0))
-)
-ORDER BY e.t, e.event_id
+  CASE WHEN o.step = 'used' THEN 'used after its deletion' ELSE concat(o.step, ' without a deletion') END AS contradiction,
+  o.event_id, o.time, o.hsm, o.operation, o.act, o.outcome, o.principal, o.object_id, o.actor, o.caller_ip, o.client,
+  o.key_name, o.key
+FROM odd o
+WHERE NOT EXISTS (SELECT 1 FROM restored r WHERE r.hsm_name = o.hsm_name AND r.t < o.t AND r.t > o.since_t)
+ORDER BY o.t, o.event_id

@@ -42,7 +42,7 @@ WITH judged AS (
 )
 SELECT
   o.first_t AS return_t, o.pause / 1e6 AS silent_seconds, o.usual / 1e6 AS usual_seconds, e.control, e.event_id, e.time, e.hsm,
-  e.operation, e.operation_class, e.effect, e.outcome, e.actor, e.principal, e.object_id,
+  e.operation, e.act, e.operation_class, e.effect, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name
 FROM odd o
 JOIN covered c ON c.actor = o.actor AND c.day = o.day

@@ -1,6 +1,14 @@
--- Which principal was let do what, and with which key or at which scope; each once.
-SELECT coalesce(hsm, '') AS hsm_name, object_id, operation, key_name, scope, count(*) AS events
+-- Which principal was let do what, and with which key or at which scope; each once, with the times of the first and the last.
+SELECT
+  coalesce(hsm, '') AS hsm_name,
+  object_id,
+  act,
+  key_name,
+  scope,
+  count(*) AS events,
+  min(t) AS first_t,
+  max(t) AS last_t
 FROM events
-WHERE object_id IS NOT NULL AND operation IS NOT NULL AND outcome IN ('success', 'accepted')
-GROUP BY coalesce(hsm, ''), object_id, operation, key_name, scope
-ORDER BY hsm_name, object_id, operation NULLS FIRST, key_name NULLS FIRST, scope NULLS FIRST
+WHERE object_id IS NOT NULL AND act IS NOT NULL AND outcome IN ('success', 'accepted')
+GROUP BY coalesce(hsm, ''), object_id, act, key_name, scope
+ORDER BY hsm_name, object_id, act, key_name NULLS FIRST, scope NULLS FIRST

@@ -6,7 +6,7 @@ WITH let_in AS (
   GROUP BY coalesce(hsm, ''), caller_ip
 )
 SELECT
-  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+  e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name,
   coalesce(l.last_t > e.t, false) AS later_let_in
 FROM events e

@@ -27,7 +27,7 @@ WITH judged AS (
       OR (a.weekend = 1 AND max(w.weekend) = 0 AND count(DISTINCT w.day) >= 2 * :days))
 )
 SELECT
-  e.event_id, e.time, e.hsm, e.operation, e.effect, e.outcome, e.actor, e.principal, e.object_id,
+  e.event_id, e.time, e.hsm, e.operation, e.act, e.effect, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name
 FROM odd o
 JOIN judged e ON e.actor = o.actor AND e.day = o.day AND e.clock = o.clock

@@ -14,7 +14,7 @@ WITH told AS (
   FROM events
 )
 SELECT
-  s.route AS other_route, e.event_id, e.time, e.hsm, e.operation, e.operation_class, e.operation_status, e.effect, e.outcome,
+  s.route AS other_route, e.event_id, e.time, e.hsm, e.operation, e.act, e.operation_class, e.operation_status, e.effect, e.outcome,
   e.actor, e.principal, e.object_id, e.caller_ip, e.client, e.key, e.key_name, e.route, e.control
 FROM judged e
 JOIN spans s ON s.hsm = e.hsm_name AND e.t BETWEEN s.first_t AND s.last_t

@@ -5,7 +5,7 @@ WITH known AS (
   WHERE key IS NOT NULL AND outcome IN ('success', 'accepted')
 )
 SELECT
-  e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+  e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name,
   e.request_uri
 FROM events e

@@ -8,7 +8,7 @@ WITH firsts AS (
   SELECT actor FROM firsts WHERE first_t - (SELECT min(t) FROM events) >= :days * 86400e6
 )
 SELECT
-  e.event_id, e.time, e.hsm, e.operation, e.effect, e.outcome, e.actor, e.principal, e.object_id,
+  e.event_id, e.time, e.hsm, e.operation, e.act, e.effect, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name
 FROM events e
 JOIN late l ON l.actor = e.actor

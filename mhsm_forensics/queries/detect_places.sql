@@ -48,6 +48,7 @@ SELECT
   e.time,
   e.hsm,
   e.operation,
+  e.act,
   e.effect,
   e.outcome,
   e.control,

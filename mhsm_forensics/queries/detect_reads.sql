@@ -7,7 +7,7 @@ WITH reads AS (
     CAST(floor(t / 86400e6) AS BIGINT) AS day,
     *
   FROM events
-  WHERE effect = 'read' AND outcome = 'success' AND operation_class IN ('key_read', 'access_control', 'settings')
+  WHERE effect IN ('read', 'change|read') AND outcome = 'success' AND operation_class IN ('key_read', 'access_control', 'settings')
 ), hours AS (
   SELECT hsm_name, actor, day, h, count(DISTINCT key) AS keys FROM reads GROUP BY hsm_name, actor, day, h
 ), peaks AS (
@@ -21,7 +21,7 @@ WITH reads AS (
   GROUP BY a.hsm_name, a.actor, a.h
   HAVING count(b.day) < 2
 )
-SELECT e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+SELECT e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name
 FROM odd o
 JOIN reads e ON e.hsm_name = o.hsm_name AND e.actor IS NOT DISTINCT FROM o.actor AND e.h = o.h

@@ -5,11 +5,11 @@ WITH uses AS (
     coalesce(hsm, '') AS hsm_name,
     CAST(floor(t / 3600e6) AS BIGINT) AS h,
     CAST(floor(t / 86400e6) AS BIGINT) AS day,
-    CASE WHEN lower(operation) IN ('keyunwrap', 'keydecrypt') THEN 'open' ELSE 'close' END AS kind,
+    CASE WHEN act IN ('KeyUnwrap', 'KeyDecrypt', 'KeySecureUnwrap') THEN 'open' ELSE 'close' END AS kind,
     *
   FROM events
   WHERE outcome = 'success' AND key IS NOT NULL AND actor IS NOT NULL
-    AND lower(operation) IN ('keyunwrap', 'keydecrypt', 'keywrap', 'keyencrypt')
+    AND act IN ('KeyUnwrap', 'KeyDecrypt', 'KeySecureUnwrap', 'KeyWrap', 'KeyEncrypt', 'KeySecureWrap')
 ), hours AS (
   SELECT hsm_name, actor, day, h, kind, key, count(*) AS n
   FROM uses
@@ -24,7 +24,7 @@ WITH uses AS (
   SELECT hsm_name, actor FROM pairs GROUP BY hsm_name, actor HAVING count(DISTINCT day) > 2
 )
 SELECT DISTINCT
-  p.old_key, p.new_key, e.kind, e.t, e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+  p.old_key, p.new_key, e.kind, e.t, e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name
 FROM pairs p
 LEFT JOIN habit x ON x.hsm_name = p.hsm_name AND x.actor = p.actor

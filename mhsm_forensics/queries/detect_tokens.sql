@@ -38,7 +38,7 @@ WITH given AS (
   WHERE g.token_ip <> g.caller_ip
 )
 SELECT
-  kind, event_id, time, hsm, operation, outcome, actor, principal, object_id,
+  kind, event_id, time, hsm, operation, act, outcome, actor, principal, object_id,
   caller_ip, client, key, key_name, token_id, token_ip
 FROM found
 ORDER BY kind, t, event_id

@@ -30,7 +30,7 @@ WITH known AS (
   UNION
   SELECT t.event_before AS event_id FROM turns t JOIN odd o ON o.actor = t.actor AND o.day = t.day
 )
-SELECT e.event_id, e.time, e.hsm, e.operation, e.outcome, e.actor, e.principal, e.object_id,
+SELECT e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.principal, e.object_id,
   e.caller_ip, e.client, e.key, e.key_name
 FROM ids i
 JOIN events e ON e.event_id = i.event_id

@@ -47,6 +47,7 @@ SELECT
   e.time,
   e.hsm,
   e.operation,
+  e.act,
   e.outcome,
   e.actor,
   e.principal,

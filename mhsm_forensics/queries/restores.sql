@@ -26,9 +26,8 @@ SELECT
   s.answered,
   count(CASE WHEN e.outcome = 'failure' THEN 1 END) AS failed,
   count(DISTINCT CASE WHEN e.outcome = 'failure' THEN e.actor END) AS principals,
-  s.operation, s.outcome, s.actor, s.principal, s.object_id, s.caller_ip, s.event_id
+  s.operation, s.outcome, s.actor, max(s.principal) AS principal, max(s.object_id) AS object_id, s.caller_ip, s.event_id
 FROM spans s
 LEFT JOIN events e ON coalesce(e.hsm, '') = s.hsm_name AND e.t > s.t AND e.t <= s.end_t
-GROUP BY s.hsm, s.t, s.end_t, s.answered, s.operation, s.outcome, s.actor, s.principal, s.object_id, s.caller_ip,
-  s.event_id
+GROUP BY s.hsm, s.t, s.end_t, s.answered, s.operation, s.outcome, s.actor, s.caller_ip, s.event_id
 ORDER BY s.t, s.event_id

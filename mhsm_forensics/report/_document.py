@@ -148,6 +148,7 @@ class Answers:
 class Card:
     """One finding: facts, interpretation and evidence kept apart."""
 
+    number: str
     finding_id: str
     rule_id: str
     title: str

@@ -32,7 +32,7 @@ def index(findings: pd.DataFrame, writer: Writer) -> Table:
     return writer.table(
         findings,
         "All findings, the gravest first.",
-        Col("finding_id", "Id", "link"),
+        Col("number", "No.", "link"),
         Col("severity", "Severity"),
         Col("confidence", "Confidence"),
         Col("first_time", "First event", "second"),
@@ -73,6 +73,7 @@ def _runs(numbers: list[int]) -> Iterator[str]:
 def _card(finding: dict[Any, Any], rows: pd.DataFrame, writer: Writer) -> Card:
     event_ids = [str(event_id) for event_id in finding["event_ids"]]
     return Card(
+        number=str(finding["number"]),
         finding_id=str(finding["finding_id"]),
         rule_id=str(finding["rule_id"]),
         title=visible(finding["title"], limit=TITLE),

@@ -87,9 +87,9 @@ class Answers:
         return self.moments[own.astype(bool)]
 
     def findings_of(self, event_ids: list[str]) -> list[tuple[str, str]]:
-        """Id and confidence of every alarm that rests on one of these events."""
+        """Number and confidence of every alarm that rests on one of these events."""
         wanted = set(event_ids)
-        columns = (self.alarms["finding_id"], self.alarms["confidence"], self.alarms["event_ids"])
+        columns = (self.alarms["number"], self.alarms["confidence"], self.alarms["event_ids"])
         return [(str(i), str(c)) for i, c, ids in zip(*columns, strict=True) if not wanted.isdisjoint(ids)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -31,6 +32,7 @@ _RECORD: Final = (
     "Notes of the analyst, each with who wrote it and when. Corrections and withdrawals are kept in the case; what "
     "stands here is what counts at the time of the report."
 )
+_NUMBERED: Final = re.compile(r"F\d{2,}: ")
 _KINDS: Final = {
     "t0": "Suspected compromise", "hypothesis": "Hypothesis", "evidence": "Evidence", "answer": "Answer", "tag": "Tag",
     "bookmark": "Bookmark", "comment": "Comment", "view": "View",
@@ -92,9 +94,14 @@ def record(found: Answers, writer: Writer) -> Section:
         Col("text", "Note", "whole", below="more"), Col("records", "Records", "number"), Col("first", "First record", "code"),
         Col("time", "Written", "second"), limit=_LINES,
     )  # fmt: skip
+    numbered = sum(bool(_NUMBERED.match(text)) for text in [*notes["text"].dropna(), *filter(None, more)])
+    old = (f"{plural(numbered, 'note')} {'names' if numbered == 1 else 'name'} a finding by a number (F07), as notes of before "
+           "findings had ids do. It is the number of then: the words beside it say which finding was meant.",)  # fmt: skip
     head = f"SHA-256 of the newest note, with which the whole record can be checked: {found.case.notes.head}."
     views = [block for view in found.views for block in _view(view, writer)]
-    return Section("record", "The analyst's record", (table, Words((head,)), *views), _RECORD)
+    return Section(
+        "record", "The analyst's record", (table, Words((head, *(old if numbered else ()))), *views), _RECORD
+    )
 
 
 def _view(view: View, writer: Writer) -> tuple[Block, ...]:

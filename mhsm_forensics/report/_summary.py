@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,9 +62,9 @@ def summary(found: Gathered, writer: Writer) -> Answers:
 def _statements(found: Gathered, column: str, *, most: int = _MOST) -> tuple[Sentence, ...]:
     """Sentence per distinct text of a column, in the order of severity."""
     named: dict[str, list[tuple[str, str]]] = {}
-    for text, finding_id, confidence in zip(*_columns(found, column), strict=True):
+    for text, number, confidence in zip(*_columns(found, column), strict=True):
         if pd.notna(text):
-            named.setdefault(str(text), []).append((finding_id, confidence))
+            named.setdefault(str(text), []).append((number, confidence))
     sentences = [Sentence(_full_stop(visible(text, limit=TITLE)), tuple(refs)) for text, refs in named.items()]
     return tuple(_cut(sentences, most, "statement"))
 
@@ -85,26 +86,29 @@ def _values(
     found: Gathered, writer: Writer, column: str, detail: str | None = None, *, noun: str
 ) -> tuple[Sentence, ...]:
     """Sentence per distinct value of a column, with the findings that name it."""
-    refs: dict[str, list[tuple[str, str]]] = {}
-    details: dict[str, str] = {}
+    refs: dict[tuple[str, str], list[tuple[str, str]]] = {}
     extra = found.grave[detail] if detail else found.grave[column]
-    for value, more, finding_id, confidence in zip(found.grave[column], extra, *_columns(found), strict=True):
+    for value, more, number, confidence in zip(found.grave[column], extra, *_columns(found), strict=True):
         if pd.notna(value):
-            refs.setdefault(str(value), []).append((finding_id, confidence))
             told = detail is None or pd.isna(more) or more == value
-            details[str(value)] = "" if told else f", {str(detail).replace('_', ' ')} {visible(more)}"
-    sentences = [Sentence(f"{writer.named(column, v)}{details[v]}.", tuple(named)) for v, named in refs.items()]
+            beside = "" if told else f", {str(detail).replace('_', ' ')} {visible(more)}"
+            refs.setdefault((str(value), beside), []).append((number, confidence))
+    sentences = [Sentence(f"{writer.named(column, v)}{more}.", tuple(named)) for (v, more), named in refs.items()]
     return tuple(_cut(sentences, _MOST, noun)) or (Sentence("The findings name none."),)
 
 
 def _keys(found: Gathered) -> tuple[Sentence, ...]:
-    refs: dict[str, list[tuple[str, str]]] = {}
-    for keys, finding_id, confidence in zip(found.grave["keys"], *_columns(found), strict=True):
+    refs: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for hsm, keys, number, confidence in zip(found.grave["hsm"], found.grave["keys"], *_columns(found), strict=True):
         for key in () if keys is None else keys:
-            refs.setdefault(str(key), []).append((finding_id, confidence))
+            refs.setdefault((str(key), "" if pd.isna(hsm) else str(hsm)), []).append((number, confidence))
     if not refs:
         return (Sentence("The findings name no key."),)
-    names = ", ".join(visible(key, limit=80) for key in list(refs)[:_MOST])
+    borne = Counter(key for key, _ in refs)
+    names = ", ".join(
+        visible(key, limit=80) + (f" on {visible(hsm, limit=60)}" if borne[key] > 1 else "")
+        for key, hsm in list(refs)[:_MOST]
+    )
     more = f" ({_MOST} of {len(refs):,} named here; all stand with the findings)" if len(refs) > _MOST else ""
     every = dict.fromkeys(ref for named in refs.values() for ref in named)
     return (Sentence(f"{plural(len(refs), 'key')}: {names}{more}.", tuple(every)),)
@@ -118,14 +122,14 @@ def _roots(found: Gathered, writer: Writer) -> tuple[Answer, ...]:
 def _root(found: Gathered, writer: Writer, classes: set[str]) -> tuple[tuple[Sentence, ...], str]:
     acts = found.moments[found.moments["operation_class"].isin(classes) & found.moments["outcome"].isin(_DONE)]
     routine = {event_id for ids in found.routine["event_ids"] for event_id in ids}
-    grave = set(found.alarms.loc[found.alarms["severity"].isin(GRAVE), "finding_id"])
+    grave = set(found.alarms.loc[found.alarms["severity"].isin(GRAVE), "number"])
     told, usual, affected = [], 0, False
     for _, act in acts.iterrows():
         refs = found.findings_of(list(act["event_ids"]))
         if not refs and routine.issuperset(act["event_ids"]):
             usual += 1
             continue
-        is_grave = any(finding_id in grave for finding_id, _ in refs)
+        is_grave = any(number in grave for number, _ in refs)
         told.append((not is_grave, Sentence(_act(act, writer) + ("" if refs else " No rule judged it."), tuple(refs))))
         affected |= is_grave
     if told:
@@ -171,11 +175,11 @@ def _blind_spots(found: Gathered) -> str:
 
 
 def _columns(found: Gathered, *names: str) -> list[list[Any]]:
-    return [found.grave[name].tolist() for name in (*names, "finding_id", "confidence")]
+    return [found.grave[name].tolist() for name in (*names, "number", "confidence")]
 
 
 def _reference(finding: pd.Series[Any]) -> tuple[str, str]:
-    return str(finding["finding_id"]), str(finding["confidence"])
+    return str(finding["number"]), str(finding["confidence"])
 
 
 def _cut(sentences: list[Sentence], most: int, noun: str) -> list[Sentence]:

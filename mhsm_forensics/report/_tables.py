@@ -170,7 +170,7 @@ def routine(found: Answers, writer: Writer) -> Table:
     return writer.table(
         found.routine,
         "Recognised as routine.",
-        Col("finding_id", "Id", "code"),
+        Col("number", "No.", "code", below="finding_id"),
         Col("title", "What", "title"),
         _HSM,
         _WHO,
@@ -217,8 +217,15 @@ def principals(found: Answers, writer: Writer) -> Table:
         Col("keys", "Keys", "number"),
         Col("denial_rate", "Denied", "share"),
         limit=ROWS,
-        marked=found.principals["principal"].isin(found.alarms["principal"].dropna()),
+        marked=_in_alarms(found, found.principals),
     )
+
+
+def _in_alarms(found: Answers, people: pd.DataFrame) -> pd.Series[bool]:
+    """Which identities a finding names: by their object id, and only where there is none by their label."""
+    nameless = found.alarms.loc[found.alarms["object_id"].isna(), "principal"].dropna()
+    by_label = people["object_id"].isna() & people["principal"].isin(nameless)
+    return people["object_id"].isin(found.alarms["object_id"].dropna()) | by_label
 
 
 def pairs(found: Answers, writer: Writer) -> Table:
@@ -256,7 +263,8 @@ def sessions(found: Answers, writer: Writer) -> Table:
 
 def keys(found: Answers, writer: Writer) -> Table:
     """Keys; those that a finding names are marked."""
-    touched = {str(key) for names in found.alarms["keys"] if names is not None for key in names}
+    alarms = zip(found.alarms["hsm"].fillna(""), found.alarms["keys"], strict=True)
+    touched = {f"{hsm}/{key}" for hsm, names in alarms if names is not None for key in names}
     return writer.table(
         found.keys,
         "Keys in the evidence; marked ones are named by a finding.",
@@ -272,7 +280,7 @@ def keys(found: Answers, writer: Writer) -> Table:
         Col("deleted_at", "Deleted", "second"),
         Col("purged_at", "Purged", "second"),
         limit=ROWS,
-        marked=found.keys["key_name"].isin(touched),
+        marked=found.keys["key"].isin(touched),
     )
 
 

@@ -15,6 +15,7 @@ from . import (
     _silence,
     _storage,
     _trust,
+    _unheard,
     _use,
     _ways_in,
 )
@@ -36,4 +37,5 @@ RULES = (
     *_use.RULES,
     *_ways_in.RULES,
     *_silence.RULES,
+    *_unheard.RULES,
 )

@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from ..text import spell, visible
+from ._readings import either, has, is_open, weighed
 from ._rule import ATTACK, DOCS, Hit, Rule
-from ._words import confidence, departs, joined, names, on, outcome, raised, stretches, times, title, unless_done, when
+from ._words import (
+    confidence,
+    departs,
+    joined,
+    names,
+    on,
+    outcome,
+    raised,
+    stretches,
+    times,
+    title,
+    truly,
+    unless_done,
+    when,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +36,9 @@ _PREPARED: Final = pd.Timedelta(days=7)
 
 
 def _destroyed(found: Material) -> pd.DataFrame:
-    acts = found.done
-    acts = acts[acts["operation_class"].isin(["key_lifecycle", "key_read"]) & (acts["effect"] == "destroy")]
-    purge = acts["operation"].str.lower().str.contains("purge").fillna(value=False).astype(bool)
-    return acts.assign(purge=purge | (acts["object_type"] == "deleted_key").fillna(value=False).astype(bool))
+    acts = found.possible
+    acts = acts[acts["operation_class"].isin(["key_lifecycle", "key_read"]) & has(acts["effect"], "destroy")]
+    return acts.assign(purge=truly(acts["gravest"] == "KeyPurge") | truly(acts["object_type"] == "deleted_key"))
 
 
 def _deletions(found: Material) -> Iterator[Hit]:
@@ -32,7 +46,8 @@ def _deletions(found: Material) -> Iterator[Hit]:
     for rows in stretches(acts[~acts["purge"]]):
         count = rows["key"].nunique()
         severity = raised("low", count > 2, departs(rows), departs(rows) and count <= 2)
-        yield Hit(title(f"{times(count, 'key')} deleted{unless_done(rows)}", rows), severity, confidence(rows), rows)
+        what = f"{times(count, 'key')} {either(rows, 'deleted')}{unless_done(rows)}"
+        yield Hit(title(what, rows), weighed(severity, rows), confidence(rows), rows)
 
 
 def _purges(found: Material) -> Iterator[Hit]:
@@ -42,8 +57,9 @@ def _purges(found: Material) -> Iterator[Hit]:
     for rows in stretches(acts[acts["purge"]]):
         count = rows["key"].nunique()
         severity = raised("high", departs(rows) or count > 1)
-        what = f"{times(count, 'key')} purged for good{unless_done(rows)}"
-        yield Hit(title(what, rows, more=_after_deletion(rows, deleted)), severity, confidence(rows), rows)
+        what = f"{times(count, 'key')} {either(rows, 'purged')} for good{unless_done(rows)}"
+        more = _after_deletion(rows, deleted)
+        yield Hit(title(what, rows, more=more), weighed(severity, rows), confidence(rows), rows)
 
 
 def _after_deletion(rows: pd.DataFrame, deleted: dict[tuple[Any, Any], Any]) -> str:
@@ -60,7 +76,7 @@ def _rewrapped(found: Material) -> Iterator[Hit]:
     uses = found.asked("detect_rewrap", least=_REWRAPPED)
     for _, pair in uses.groupby(["old_key", "new_key"], sort=False):
         for rows in stretches(pair):
-            made, ended = _before_and_after(found.done, rows)
+            made, ended = _before_and_after(found.possible, rows)
             old, new = (visible(rows[name].iloc[0].partition("/")[2], limit=60) for name in ("old_key", "new_key"))
             opened = int((rows["kind"] == "open").sum())
             what = f"{opened:,} data keys opened with {old} and {len(rows) - opened:,} closed with {new}"
@@ -75,8 +91,8 @@ def _before_and_after(acts: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFr
     """Return acts of the same principal that made the new key before, and that ended or changed the old one after."""
     old, new = rows["old_key"].iloc[0], rows["new_key"].iloc[0]
     own = acts[acts["actor"].isin(rows["actor"]) & acts["hsm"].isin(rows["hsm"])]
-    made = own["operation"].str.lower().isin(["keycreate", "keyimport", "keyrestore"]) & (own["key"] == new)
-    ends = own["operation"].str.lower().isin(["keydelete", "keypurge", "keyupdate"]) & (own["key"] == old)
+    made = has(own["act"], "KeyCreate", "KeyImport", "KeyRestore", "ManagedHsmKeyPut") & (own["key"] == new)
+    ends = has(own["act"], "KeyDelete", "KeyPurge", "KeyUpdate") & (own["key"] == old)
     first, last = rows["time"].min(), rows["time"].max()
     return (
         own[made & own["time"].between(first - _PREPARED, last)],
@@ -85,8 +101,8 @@ def _before_and_after(acts: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFr
 
 
 def _hsm_deleted(found: Material) -> Iterator[Hit]:
-    acts = found.done
-    acts = acts[acts["operation_class"].isin(["management", "network"]) & (acts["effect"] == "destroy")]
+    acts = found.possible
+    acts = acts[acts["operation_class"].isin(["management", "network"]) & has(acts["effect"], "destroy")]
     activity = found.table("activity")
     folded = activity["operation"].str.lower().fillna("")
     ended = folded.isin(["microsoft.keyvault/managedhsms/delete"]) | folded.str.endswith(
@@ -94,8 +110,10 @@ def _hsm_deleted(found: Material) -> Iterator[Hit]:
     )
     told = activity[ended & activity["outcome"].isin(["success", "accepted", "unknown"])]
     for rows in stretches(joined(acts, told), by=("hsm", "actor")):
-        said = title(f"The HSM itself deleted or purged, {outcome(rows)}", rows)
-        yield Hit(said, "critical", confidence(rows), rows)
+        what = (
+            f"The HSM itself {either(rows, 'deleted' if is_open(rows).any() else 'deleted or purged')}, {outcome(rows)}"
+        )
+        yield Hit(title(what, rows), weighed("critical", rows), confidence(rows), rows)
 
 
 def _lost(found: Material) -> Iterator[Hit]:
@@ -172,7 +190,8 @@ RULES: Final = (
         title="The HSM deleted or purged",
         question="recoverable",
         severity="critical",
-        rises="always critical",
+        rises="critical; high where the record leaves open whether it was deleted, changed or read, and the principal had made "
+        "the same call before",
         confidence="high",
         techniques=("T1485",),
         why="With the HSM every key is gone for whoever needs it. It can be recovered until it is purged or the retention "

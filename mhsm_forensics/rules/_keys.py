@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from ._readings import acts as acts_of
+from ._readings import either, has, is_open, weighed
 from ._routine import recurring
 from ._rule import DOCS, Hit, Rule
-from ._words import confidence, departs, joined, names, outcome, raised, stretches, times, title, unless_done
+from ._words import confidence, departs, joined, outcome, raised, stretches, times, title, unless_done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,18 +41,18 @@ def _releases(found: Material) -> Iterator[Hit]:
     acts = found.done
     released = acts[(acts["operation_class"] == "key_release") & (acts["effect"] != "read")]
     released = released[~recurring(released, found, same_hour=False)]
-    giving = _of_names(found, "KeyCreate", "KeyImport", "KeyUpdate", "KeyRestore")
+    giving = _of_acts(found, "KeyCreate", "KeyImport", "KeyUpdate", "KeyRestore", "ManagedHsmKeyPut")
     for rows in stretches(released):
         prepared = _prepared(giving, rows)
         severity = raised("medium", departs(rows) or len(prepared) > 0) if found.has_history(rows) else "low"
-        more = f"; {names(prepared['operation'])} of it in the week before" if len(prepared) else ""
+        more = f"; {acts_of(prepared)} of it in the week before" if len(prepared) else ""
         what = title(f"{_named(rows)} released, {times(len(rows))}", rows, more=more)
         yield Hit(what, severity, confidence(rows, "medium"), joined(prepared, rows))
 
 
 def _rotations(found: Material) -> Iterator[Hit]:
     acts = found.done
-    rotations = acts[acts["operation"].str.lower().isin(["keyrotate", "keyrotateifdue"])]
+    rotations = acts[acts["act"].isin(["KeyRotate", "KeyRotateIfDue"])]
     routine = rotations[recurring(rotations, found, same_hour=False)]
     for rows in stretches(routine, pause=pd.Timedelta(days=45)):
         yield Hit(title(f"Routine key rotation, {times(len(rows))}", rows), "info", "medium", rows)
@@ -62,9 +64,9 @@ def _prepared(acts: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
     return acts[near & acts["key"].isin(released["key"].dropna())]
 
 
-def _of_names(found: Material, *operations: str) -> pd.DataFrame:
-    acts = found.done
-    return acts[acts["operation"].str.lower().isin([name.lower() for name in operations])]
+def _of_acts(found: Material, *acts: str) -> pd.DataFrame:
+    """What was one of some acts, or may have been."""
+    return found.possible[has(found.possible["act"], *acts)]
 
 
 def _restored(found: Material) -> Iterator[Hit]:
@@ -76,28 +78,32 @@ def _restored(found: Material) -> Iterator[Hit]:
 
 
 def _imported(found: Material) -> Iterator[Hit]:
-    for rows in stretches(_of_names(found, "KeyImport")):
+    acts = found.untold(_of_acts(found, "KeyImport"), "keys-deleted")  # what may have been either is told as the graver
+    for rows in stretches(acts):
         severity = raised("low", departs(rows)) if found.has_history(rows) else "low"
         yield Hit(title(f"{_named(rows)} imported{unless_done(rows)}", rows), severity, confidence(rows), rows)
 
 
 def _updated(found: Material) -> Iterator[Hit]:
-    for rows in stretches(_of_names(found, "KeyUpdate")):
+    for rows in stretches(_of_acts(found, "KeyUpdate")):
+        if is_open(rows).all() and not found.has_history(rows):
+            continue  # everybody reads keys for a first time
         count = rows["key"].nunique()
         if count < _MANY_UPDATES and not departs(rows):
             continue
-        what = f"Attributes of {_named(rows)} changed{unless_done(rows)}"
+        what = f"Attributes of {_named(rows)} {either(rows, 'changed')}{unless_done(rows)}"
         severity = raised("low", departs(rows), count >= _MANY_UPDATES)
-        yield Hit(title(what, rows), severity, confidence(rows, "medium"), rows)
+        yield Hit(title(what, rows), weighed(severity, rows), confidence(rows, "medium"), rows)
 
 
 def _changed(found: Material) -> Iterator[Hit]:
-    acts = found.done
-    acts = acts[(acts["operation_class"] == "key_lifecycle") & (acts["effect"] == "change")]
-    acts = found.untold(acts, "key-imported", "keys-updated-many", "key-rewrap", "key-release")
+    acts = found.possible
+    changed = (acts["operation_class"] == "key_lifecycle") & (acts["effect"] == "change")
+    acts = acts[changed | has(acts["act"], "KeyRotationPolicySet", "ManagedHsmKeyPut")]
+    acts = found.untold(acts, "key-imported", "keys-updated-many", "key-rewrap", "key-release", "keys-deleted")
     for rows in stretches(acts[acts["new_address"] | acts["new_principal"]]):
-        what = f"{_named(rows)} changed by a caller out of its routine ({names(rows['operation'])})"
-        yield Hit(title(what, rows), "medium", confidence(rows, "medium"), rows)
+        what = f"{_named(rows)} {either(rows, 'changed')} by a caller out of its routine ({acts_of(rows)})"
+        yield Hit(title(what, rows), weighed("medium", rows), confidence(rows, "medium"), rows)
 
 
 RULES: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -12,8 +13,10 @@ from .. import operations
 from ..identifiers import folded, unescaped
 from ..schema import to_records
 from ..text import visible
+from ._readings import acts as acts_of
+from ._readings import has
 from ._rule import DOCS, Hit, Rule
-from ._words import distinct, names, raised, times, title
+from ._words import distinct, raised, times, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from ._material import Material
 
 Row = dict[Any, Any]
-_ABOUT: Final = ("hsm_name", "object_id", "operation", "key_name", "scope")
+_ABOUT: Final = ("hsm_name", "object_id", "act", "key_name", "scope")
 _EVERYWHERE: Final = ("", "/keys")  # scopes that hold for the whole HSM; of `/` nothing is left
 
 
@@ -41,19 +44,19 @@ def _without_right(found: Material) -> Iterator[Hit]:
 def _hits(found: Material, rows: pd.DataFrame, entries: list[Row]) -> Iterator[Hit]:
     own = [entry for entry in entries if entry["object_id"] == rows["object_id"].iloc[0]]
     if not own:  # whom no list names may read by a group or a key's own assignment: too common to be told
-        rows = rows[rows["effect"] != "read"]
+        rows = rows[~has(rows["effect"], "read")]
     if rows.empty:
         return
     doubts = _doubts(found, rows, entries)
-    grave = rows["effect"].isin(["export", "destroy"]) | (
-        (rows["operation_class"] == "access_control") & (rows["effect"] != "read")
+    grave = has(rows["effect"], "export", "destroy") | (
+        (rows["operation_class"] == "access_control") & ~has(rows["effect"], "read")
     )
-    has = f"its roles there: {_quoted(own, 'role_name')}" if own else "it is not in the list"
+    roles = f"its roles there: {_quoted(own, 'role_name')}" if own else "it is not in the list"
     files = _quoted(entries, "source_file", last=True)
-    did = f"{names(rows['operation'])}, {times(len(rows))}"
+    did = f"{acts_of(rows)}, {times(len(rows))}"
     what = f"Allowed what the role assignments in {files} do not explain ({did})"
     strong = bool(own) and not doubts
-    said = title(what, rows, more="".join(f"; {one}" for one in (has, *doubts)))
+    said = title(what, rows, more="".join(f"; {one}" for one in (roles, *doubts)))
     yield Hit(said, raised("low", strong, bool(grave.any())), "medium" if strong else "low", rows)
 
 
@@ -90,7 +93,7 @@ def _unexplained(uses: list[Row], lists: dict[str, list[Row]]) -> Iterator[Row]:
     listed = {hsm for hsm, entries in lists.items() if any(entry["is_of_hsm"] for entry in entries)}
     for use in uses:
         own = held.get((use["hsm_name"], use["object_id"]), [])
-        if use["hsm_name"] in listed and _needed(use["operation"]) and not any(_allows(entry, use) for entry in own):
+        if use["hsm_name"] in listed and _needed(use["act"]) and not any(_allows(entry, use) for entry in own):
             yield use
 
 
@@ -98,17 +101,23 @@ def _allows(entry: Row, use: Row) -> bool:
     """Whether an assignment allows an operation; a custom role may allow anything."""
     scope = folded(unescaped(entry["scope"] or "/").rstrip("/"))
     covers = scope in _EVERYWHERE or scope in (f"/keys/{use['key_name']}", use["scope"])
-    granted = operations.granted().get(entry["role_definition_id"])
-    return granted is None or (covers and _needed(use["operation"]) in granted)
+    needed = _needed(use["act"])
+    granted = [operations.granted(day).get(entry["role_definition_id"]) for day in _days(use)]
+    return any(actions is None or (covers and not needed.isdisjoint(actions)) for actions in granted)
+
+
+def _days(use: Row) -> set[date]:
+    """Days on which something was done first and last: what a role allows has changed over the years."""
+    moments = (use[name] / 1e6 for name in ("first_t", "last_t") if name in use)
+    return {datetime.fromtimestamp(moment, UTC).date() for moment in moments} or {datetime.now(UTC).date()}
 
 
 @cache
-def _needed(operation: str) -> str | None:
-    """Data action that an operation needs; None where no built-in role is known to have it."""
-    known = operations.vocabulary().get(operation.lower())
-    return (
-        known.data_action if known and known.data_action in frozenset().union(*operations.granted().values()) else None
-    )
+def _needed(act: str) -> frozenset[str]:
+    """Data actions of which an act needs one; none where some reading of it needs none that a built-in role has."""
+    known = [operations.vocabulary()[one.lower()].data_action for one in act.split("|")]
+    held = frozenset().union(*operations.granted().values())
+    return frozenset(known) if held.issuperset(known) else frozenset()
 
 
 def _lists(found: Material, hsms: set[str]) -> dict[str, list[Row]]:

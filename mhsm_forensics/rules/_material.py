@@ -10,6 +10,7 @@ import pandas as pd
 
 from .. import analyse, engine, known, schema
 from ..case import Case, Events, open_case
+from ._readings import with_gravest
 from ._rule import HISTORY_DAYS
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Material:
         return rows[inside]
 
     def _flagged_context(self, rows: pd.DataFrame) -> pd.DataFrame:
-        wanted = ("hsm", "key", "key_name", "client", "caller_ip", "operation_status")
+        wanted = ("hsm", "key", "key_name", "client", "caller_ip", "operation_status", "act")
         texts = [name for name in wanted if name not in rows]
         rows = rows.assign(**{name: pd.Series(pd.NA, rows.index, "string[pyarrow]") for name in texts})
         return rows.assign(new_address=rows["caller_ip"].isin(self.strange), new_client=False, new_principal=False)
@@ -115,7 +116,8 @@ class Material:
 
     def ask(self, name: str, **parameters: Any) -> pd.DataFrame:
         """Answer of a question over the events, with the labels of whom it names."""
-        return self._labelled(engine.query(self.session, name, **parameters))
+        rows = self._labelled(engine.query(self.session, name, **parameters))
+        return with_gravest(rows) if {"act", "operation"} <= set(rows) else rows
 
     def _labelled(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Add what the lists in the case say of the principal and the address: ``principal_label``, ``caller_ip_label``."""
@@ -164,8 +166,14 @@ class Material:
     @cached_property
     def done(self) -> pd.DataFrame:
         """Acts that succeeded, were accepted, or whose outcome isn't in the log."""
+        return self.possible[self.possible["control"] == 1]
+
+    @cached_property
+    def possible(self) -> pd.DataFrame:
+        """What was `done`, and calls that succeeded and may have been such acts."""
         acts = self.acts
-        return acts[(acts["control"] == 1) & acts["outcome"].isin(["success", "accepted", "unknown"])]
+        asked = (acts["control"] == 1) | (acts["open"] == 1)
+        return acts[asked & acts["outcome"].isin(["success", "accepted", "unknown"])]
 
     @cached_property
     def denied(self) -> pd.DataFrame:

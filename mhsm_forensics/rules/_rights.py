@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from ..text import visible
+from ._readings import acts as acts_of
+from ._readings import either, has, is_open, weighed
 from ._rule import DOCS, Hit, Rule
-from ._words import confidence, departs, joined, names, raised, stretches, times, title
+from ._words import confidence, departs, joined, raised, stretches, times, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,10 +25,10 @@ _WHO: Final = ["hsm", "actor"]
 
 
 def _role_acts(found: Material) -> pd.DataFrame:
-    """Tell role changes apart: by class, effect and status, since the names have no source."""
-    acts = found.done
+    """Tell role changes apart by their act; what has none, for want of a route, by its name."""
+    acts = found.possible
     acts = acts[acts["operation_class"] == "access_control"]
-    name = acts["operation"].str.lower().fillna("")
+    name = acts["gravest"].str.lower().fillna("")
     removal = name.str.contains("delete|remove|revoke", regex=True) & (acts["http_status"] != 201).fillna(value=True)
     definition = (acts["object_type"] == "role_definition").fillna(value=False) | name.str.contains("definition")
     return acts.assign(removal=removal.astype(bool), definition=definition.astype(bool))
@@ -36,19 +38,19 @@ def _newly_done(found: Material, grants: pd.DataFrame) -> pd.DataFrame:
     """What the giver of rights did within a day, and was never allowed to on this HSM before; with earlier denials of it."""
     own, first, last = found.done_by(grants), grants["time"].min(), grants["time"].max()
     other = own["operation_class"] != "access_control"
-    before = own.loc[other & (own["time"] < first), "operation"]
-    fresh = own[other & own["time"].between(first, last + _USED_WITHIN) & ~own["operation"].isin(before)]
+    before = own.loc[other & (own["time"] < first), "gravest"]
+    fresh = own[other & own["time"].between(first, last + _USED_WITHIN) & ~own["gravest"].isin(before)]
     denied = found.denied_to(grants)
     near = denied["time"].between(first - _DENIED_WITHIN, fresh["time"].max())
-    return joined(denied[near & denied["operation"].isin(fresh["operation"])], fresh)
+    return joined(denied[near & denied["gravest"].isin(fresh["gravest"])], fresh)
 
 
 def _used(rows: pd.DataFrame) -> str:
     if rows.empty:
         return ""
     done, denied = rows[rows["outcome"] != "denied"], rows[rows["outcome"] == "denied"]
-    before = f", of which it had been denied {names(denied['operation'])}" if len(denied) else ""
-    return f"; then, for the first time, {names(done['operation'])} ({times(len(done))}){before}"
+    before = f", of which it had been denied {acts_of(denied)}" if len(denied) else ""
+    return f"; then, for the first time, {acts_of(done)} ({times(len(done))}){before}"
 
 
 def _removed_again(found: Material) -> Iterator[Hit]:
@@ -62,10 +64,16 @@ def _removed_again(found: Material) -> Iterator[Hit]:
     for rows in stretches(named[named["event_id"].isin(ids)], by=tuple(_WHO), pause=_USED_WITHIN):
         used = _newly_done(found, rows[~rows["removal"]])
         used = used[used["time"] <= rows["time"].max()]
-        what = f"{times(int((~rows['removal']).sum()), 'role assignment')} written and taken away again by the same principal"
+        written = times(int((~rows["removal"]).sum()), "role assignment")
+        what = f"{written} written and {_taken_away(rows[rows['removal']])} by the same principal"
         whole = joined(rows, used).drop_duplicates("event_id")
         severity = raised("medium", len(used) > 0, departs(whole))
         yield Hit(title(what, rows, more=_used(used)), severity, confidence(rows), whole)
+
+
+def _taken_away(gone: pd.DataFrame) -> str:
+    """Say that a role was taken away again; or, where the log leaves that open, that it may only have been read."""
+    return "taken away again" if not is_open(gone).all() else "taken away again or read"
 
 
 def _own_rights(found: Material) -> Iterator[Hit]:
@@ -87,7 +95,7 @@ def _own_rights(found: Material) -> Iterator[Hit]:
 
 
 def _is_grave(used: pd.DataFrame) -> bool:
-    return bool(used["effect"].isin(["export", "destroy"]).any())
+    return bool(has(used["effect"], "export", "destroy").any())
 
 
 def _assignments(found: Material) -> Iterator[Hit]:
@@ -111,8 +119,8 @@ def _removals(found: Material) -> Iterator[Hit]:
     for rows in stretches(acts[acts["removal"]], by=("actor", "caller_ip")):
         roles = int(rows["definition"].sum())
         parts = ((len(rows) - roles, "role assignment"), (roles, "custom role"))
-        what = f"{' and '.join(times(count, noun) for count, noun in parts if count)} removed"
-        yield Hit(title(what, rows), raised("low", departs(rows)), confidence(rows), rows)
+        what = f"{' and '.join(times(count, noun) for count, noun in parts if count)} {either(rows, 'removed')}"
+        yield Hit(title(what, rows), weighed(raised("low", departs(rows)), rows), confidence(rows), rows)
 
 
 def _denied_then_allowed(found: Material) -> Iterator[Hit]:
@@ -122,14 +130,14 @@ def _denied_then_allowed(found: Material) -> Iterator[Hit]:
         allowed = turn[turn["allowed"] == 1]
         if allowed.empty:
             continue
-        what = f"Denied first and allowed later: {names(allowed['operation'])}"
+        what = f"Denied first and allowed later: {acts_of(allowed)}"
         grave = bool((allowed["control"] == 1).any())
         yield Hit(title(what, turn), raised("low", grave, departs(turn)), "medium", turn)
 
 
 def _without_turns_told(rows: pd.DataFrame, told: set[str]) -> pd.DataFrame:
     """Leave out what the giver of the rights used itself: the denials of it are part of that finding."""
-    turn = [*_WHO, "operation"]
+    turn = [*_WHO, "gravest"]
     known = rows.loc[(rows["allowed"] == 0) & rows["event_id"].isin(told), turn].drop_duplicates().assign(known=True)
     return rows[rows.merge(known, how="left", on=turn)["known"].isna().to_numpy()]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from ._readings import has, is_open
 from ._routine import recurring
 from ._rule import DOCS, Hit, Rule
 from ._words import confidence, departs, outcome, raised, stretches, times, title, truly
@@ -55,21 +56,21 @@ def _uploads(found: Material) -> Iterator[Hit]:
 
 def _restores(found: Material) -> Iterator[Hit]:
     acts, outages = found.done, found.ask("detect_outage", seconds=_RESTORING)
-    folded = acts["operation"].str.lower()
-    removals = acts[
-        (acts["operation_class"] == "access_control") & truly(folded.str.contains("delete|remove", regex=True))
-    ]
+    removals = found.possible[has(found.possible["act"], "RoleAssignmentDelete", "RoleDefinitionDelete")]
     for rows in stretches(acts[(acts["operation_class"] == "hsm_restore") & (acts["effect"] != "read")]):
         whole = rows[rows["effect"] == "destroy"]
-        what = "Restore of the whole HSM" if len(whole) else f"Restore of {times(rows['key'].nunique(), 'key')}"
+        keys = rows["key"].nunique()
+        some = f"Restore of {times(keys, 'key')}" if keys else "Restore of something that the log does not name"
+        what = "Restore of the whole HSM" if len(whole) else some
         said = title(f"{what} {outcome(rows)}", rows, more=_undone(removals, rows) + _outage(outages, rows))
         yield Hit(said, raised("high" if len(whole) else "medium", departs(rows)), confidence(rows), rows)
 
 
 def _undone(removals: pd.DataFrame, rows: pd.DataFrame) -> str:
     """Say how many removals of rights a restore may have undone."""
-    gone = int(truly((removals["hsm"] == rows["hsm"].iloc[0]) & (removals["time"] < rows["time"].min())).sum())
-    return f"; {times(gone, 'removal')} of rights before it may be undone" if gone else ""
+    gone = removals[truly((removals["hsm"] == rows["hsm"].iloc[0]) & (removals["time"] < rows["time"].min()))]
+    about = "up to " if is_open(gone).any() else ""
+    return f"; {about}{times(len(gone), 'removal')} of rights before it may be undone" if len(gone) else ""
 
 
 def _outage(outages: pd.DataFrame, rows: pd.DataFrame) -> str:
@@ -157,8 +158,9 @@ RULES: Final = (
         why="A full backup holds every key, version and role assignment, and its destination is not in the log. With "
         "the security domain it restores to another HSM.",
         benign="A manual backup before maintenance or a restore test, or a new backup job in its first days.",
-        next_step="Look for the folder mhsm-NAME-YYYYMMDDhhmmss (the time of this event) in the logs of the storage "
-        "accounts you own. If no account of yours received it at that minute, it left. Revoke the SAS or identity.",
+        next_step="Look for a folder mhsm-NAME-YYYYMMDDhhmmss and two more digits in the logs of the storage accounts you "
+        "own: the time is that of the job's start, up to some seconds after this event. If no account of yours received it, it "
+        "left. Revoke the SAS or identity.",
         operations=("BackupCreate",),
         classes=("hsm_backup",),
         reference=DOCS + "backup-restore",

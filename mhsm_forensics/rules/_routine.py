@@ -22,7 +22,7 @@ def recurring(rows: pd.DataFrame, found: Material, *, same_hour: bool) -> pd.Ser
     """
     routine = pd.Series(data=False, index=rows.index)
     needed = _DAYS if found.span[1] - found.span[0] >= pd.Timedelta(days=_DAYS) else HISTORY_DAYS
-    act = ["hsm", "actor", "caller_ip", "operation"]
+    act = ["hsm", "actor", "caller_ip", "gravest"]
     old = rows[~rows["new_address"]]
     # One a day at the least: most groups of a busy HSM are too small to be looked at.
     old = old[old.groupby(act, dropna=False)["event_id"].transform("size") >= needed]

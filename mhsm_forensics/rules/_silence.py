@@ -1,4 +1,4 @@
-"""Rules on refusals, silences, contradictions, and what nobody knows."""
+"""Rules on refusals, silences and contradictions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from ..text import spell, visible
-from ._rule import ATTACK, DOCS, HISTORY_DAYS, Hit, Rule
+from ._readings import acts as acts_of
+from ._readings import has
+from ._rule import ATTACK, DOCS, Hit, Rule
 from ._words import departs, joined, names, on, raised, stretches, times, title, truly, when
 
 if TYPE_CHECKING:
@@ -23,19 +25,21 @@ _STARTED_WITHIN: Final = pd.Timedelta(days=1)
 
 def _denied_burst(found: Material) -> Iterator[Hit]:
     for rows in stretches(found.untold(found.denied, "refused-by-firewall", "own-rights")):
-        kinds = rows["operation"].nunique()
+        kinds = rows["gravest"].nunique()
         if len(rows) < _MANY_DENIALS and kinds < _BROAD_DENIALS:
             continue
-        what = f"{times(len(rows), 'request')} denied, {times(kinds, 'kind')} of operation ({names(rows['operation'])})"
+        what = f"{times(len(rows), 'request')} denied, {times(kinds, 'kind')} of operation ({acts_of(rows)})"
         yield Hit(title(what, rows), raised("low", departs(rows)), "medium", rows)
 
 
 def _grave_denied(found: Material) -> Iterator[Hit]:
     denied = found.unnamed(found.denied)
-    grave = denied[(denied["control"] == 1) & denied["effect"].isin(["export", "destroy", "change", "unknown"])]
-    grave = grave[~(grave["operation_class"].isin(["key_lifecycle"]) & (grave["effect"] != "destroy"))]
+    asked = (denied["control"] == 1) | (denied["open"] == 1)
+    grave = denied[asked & has(denied["effect"], "export", "destroy", "change", "unknown")]
+    of_a_key = grave["operation_class"].isin(["key_lifecycle", "key_read"])
+    grave = grave[~(of_a_key & ~has(grave["effect"], "destroy"))]
     for rows in stretches(grave):
-        what = f"{names(rows['operation'])} denied"
+        what = f"{acts_of(rows)} denied"
         yield Hit(title(what, rows), raised("low", departs(rows)), "high", rows)
 
 
@@ -43,15 +47,13 @@ def _lacking(found: Material) -> Iterator[Hit]:
     for rows in stretches(found.asked("detect_lacking"), by=("hsm", "other_route")):
         acts = int(rows["control"].sum())
         what = f"{rows['other_route'].iloc[0]} lacks {times(len(rows), 'record')} that came by {names(rows['route'])}"
-        grave = (
-            f", {times(acts, 'act')} among them ({names(rows.loc[rows['control'] == 1, 'operation'])})" if acts else ""
-        )
+        grave = f", {times(acts, 'act')} among them ({acts_of(rows[rows['control'] == 1])})" if acts else ""
         yield Hit(f"{what}{grave}{on(rows)}, {when(rows)}", raised("low", bool(acts)), "medium", rows)
 
 
 def _silence_after(found: Material) -> Iterator[Hit]:
     acts = found.done
-    grave = acts[acts["effect"].isin(["destroy", "export"]) & acts["event_id"].isin(found.loud)]
+    grave = acts[has(acts["effect"], "destroy", "export") & acts["event_id"].isin(found.loud)]
     for gap in _gaps(found):
         before = grave["time"].between(gap["start"] - _GRAVE_BEFORE, gap["start"])
         last = grave[before].tail(1)
@@ -59,7 +61,7 @@ def _silence_after(found: Material) -> Iterator[Hit]:
             continue
         ends = _ends(gap)
         waited = spell((gap["start"] - last["time"].iloc[0]).total_seconds())
-        act = f"{names(last['operation'])} on {visible(last['hsm'].iloc[0], limit=60)}"
+        act = f"{acts_of(last)} on {visible(last['hsm'].iloc[0], limit=60)}"
         said = f"{_said(gap)}; it began {waited} after {act}"
         yield Hit(said, "high", _sure(gap), joined(last[["event_id", "time", "hsm"]], ends).drop_duplicates("event_id"))
 
@@ -109,7 +111,8 @@ def _unstarted(found: Material) -> Iterator[Hit]:
     polls = [_lost(about, found.gaps) for _, about in rows.groupby(["hsm", "kind"], dropna=False, sort=False)]
     for lost in stretches(joined(rows[:0], *polls), by=("hsm", "kind"), pause=pd.Timedelta(days=1)):
         kind, jobs = lost["kind"].iloc[0], times(lost["job_id"].nunique(), "job")
-        asked = f"how far a {kind} is" if lost["job_id"].isna().all() else f"how far {jobs} of {kind} are"
+        kinds = kind if lost["job_id"].isna().all() else f"{kind} or its pre-check"
+        asked = f"how far a {kind} is" if lost["job_id"].isna().all() else f"how far {jobs} of {kinds} are"
         what = f"Asked {asked}, {times(len(lost))}, without a start in the day before"
         known = "medium" if lost["started_before"].any() else "low"
         yield Hit(title(what, lost), raised("low", departs(lost) or kind != "backup"), known, lost)
@@ -139,26 +142,6 @@ def _is_covered(row: dict[Any, Any], gaps: pd.DataFrame) -> bool:
         (gaps["hsm"] == row["hsm"]) & (gaps["start"] < row["time"]) & (gaps["end"] > row["time"] - _STARTED_WITHIN)
     )
     return row["since_first"] / 1e6 >= _STARTED_WITHIN.total_seconds() and not truly(missing).any()
-
-
-def _first_time(found: Material) -> Iterator[Hit]:
-    rows = found.unnamed(found.asked("detect_first_time", days=HISTORY_DAYS))
-    for stretch in stretches(rows, by=("actor", "caller_ip"), pause=pd.Timedelta(hours=12)):
-        what = f"Operations never asked for before ({names(stretch['operation'])})"
-        yield Hit(title(what, stretch), raised("low", departs(stretch)), "low", stretch)
-
-
-def _unknown(found: Material) -> Iterator[Hit]:
-    rows = found.asked("detect_unknown")
-    for by_uri, group in rows.groupby("class_by_uri", dropna=False, sort=False):
-        said = "their URI says nothing either" if pd.isna(by_uri) else f"by their URI {str(by_uri).replace('_', ' ')}"
-        callers = group["actor"].nunique()
-        more = f"; {callers:,} principals in all" if callers > 1 else ""
-        what = f"Operations that no source knows ({names(group['operation'])}; {said}), {times(len(group))}"
-        acted = bool(
-            (group["http_status"].isin([201, 202, 204]) & (group["new_address"] | group["new_principal"])).any()
-        )
-        yield Hit(title(what, group, more=more), raised("low", acted), "low", group)
 
 
 RULES: Final = (
@@ -269,7 +252,8 @@ RULES: Final = (
         confidence="medium",
         techniques=("T1685.002",),
         why="A key is used after its deletion, or purged or recovered though nobody deleted it: a record between the two is "
-        "missing, or the key came back in a way that this log does not show.",
+        "missing, or the key came back in a way that this log does not show. A restore of the HSM or from a backup blob in "
+        "between may have brought it back, and then nothing is told.",
         benign="Lost records (delivery is not guaranteed), a restore of the HSM, or a change that reached the other region "
         "late.",
         next_step="Get the log by its second way (workspace or storage), and the metric ServiceApiHit for the minutes between.",
@@ -286,13 +270,13 @@ RULES: Final = (
         rises="low; medium with a new address or principal, or where it is a restore or of the security domain",
         confidence="medium",
         techniques=("T1685.002", "T1070"),
-        why="Somebody asked how far a backup, a restore or a download of the security domain is, and no accepted start of one "
-        "stands in the day before, though the log goes back as far and has no gap there: the record of the start is missing. "
-        "Neither is tied to the other by an id, so each start is taken to explain one job.",
+        why="Somebody asked how far a backup or a restore (or its pre-check) or a download of the security domain is, and no "
+        "accepted start of one stands in the day before, though the log goes back as far and has no gap there: the record of "
+        "the start is missing. Neither is tied to the other by an id, so each start is taken to explain one job.",
         benign="A lost record (delivery is not guaranteed), somebody who asks again for a job of days ago, or a start that is "
         "logged under a name and a path that nobody knows.",
         next_step="Get the log by its second way (workspace or storage) for the day before. Of a backup, look for the folder "
-        "mhsm-HSM-TIME in the storage account: its name has the time of the start.",
+        "mhsm-HSM-TIME in the storage account: the first 14 of its 16 digits are the second of the start.",
         operations=(
             "BackupStatus",
             "BackupStatusGet",
@@ -305,38 +289,5 @@ RULES: Final = (
         days=1,
         broad=True,
         check=_unstarted,
-    ),
-    Rule(
-        id="operation-never-seen-before",
-        title="Operation nobody asked for before",
-        question="what-is-new",
-        severity="low",
-        rises="low; medium with a new address or principal; told only where no other rule names the events",
-        confidence="low",
-        techniques=("T1526",),
-        why="After days without it, somebody asks for this operation for the first time: what is rare in an HSM's life "
-        "is worth one look.",
-        benign="Rare but planned work: a rotation, a new key, the response to an incident.",
-        next_step="Is there a ticket for it? Look at the whole session of the principal around that minute.",
-        reference=DOCS + "logging",
-        days=3,
-        check=_first_time,
-    ),
-    Rule(
-        id="unknown-operation",
-        title="Operations that no source knows",
-        question="unknown-operations",
-        severity="low",
-        rises="low; medium where it changed something by its status, with a new address or principal",
-        confidence="low",
-        techniques=(),
-        why="Microsoft does not publish all names that Managed HSM logs. These were judged by their URI and ending "
-        "alone, and no rule that goes by names could know them.",
-        benign="Most likely an ordinary operation whose name is not documented, or a mistyped path.",
-        next_step="Read the request URI in the record; compare its path with the REST reference.",
-        classes=("unknown",),
-        reference="https://learn.microsoft.com/rest/api/keyvault/",
-        check=_unknown,
-        broad=True,
     ),
 )

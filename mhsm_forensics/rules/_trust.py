@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from ..text import visible
+from ._readings import acts as acts_of
+from ._readings import either, weighed
 from ._rule import DOCS, Hit, Rule
-from ._words import confidence, departs, joined, names, raised, stretches, times, title
+from ._words import confidence, departs, joined, raised, stretches, times, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +23,7 @@ _WRITE: Final = "microsoft.keyvault/managedhsms/write"
 
 
 def _settings_acts(found: Material) -> pd.DataFrame:
-    acts = found.done
+    acts = found.possible
     return acts[acts["operation_class"] == "settings"]
 
 
@@ -30,27 +32,27 @@ def _is_arm(acts: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _is_ekm(acts: pd.DataFrame) -> pd.Series[bool]:
-    return acts["operation"].str.lower().str.startswith("ekm").fillna(value=False).astype(bool)
+    return acts["gravest"].str.lower().str.startswith("ekm").fillna(value=False).astype(bool)
 
 
 def _arm(found: Material) -> Iterator[Hit]:
     acts = _settings_acts(found)
     for rows in stretches(acts[_is_arm(acts)]):
-        said = title("The setting that lets Azure Resource Manager manage keys was written", rows)
-        yield Hit(said, raised("high", departs(rows)), confidence(rows, "medium"), rows)
+        said = title(f"The setting that lets Azure Resource Manager manage keys was {either(rows, 'written')}", rows)
+        yield Hit(said, weighed(raised("high", departs(rows)), rows), confidence(rows, "medium"), rows)
 
 
 def _ekm(found: Material) -> Iterator[Hit]:
     acts = _settings_acts(found)
     for rows in stretches(acts[_is_ekm(acts)]):
-        what = f"Connection to external keys changed ({names(rows['operation'])})"
-        yield Hit(title(what, rows), raised("medium", departs(rows)), confidence(rows, "medium"), rows)
+        what = f"Connection to external keys {either(rows, 'changed')} ({acts_of(rows)})"
+        yield Hit(title(what, rows), weighed(raised("medium", departs(rows)), rows), confidence(rows, "medium"), rows)
 
 
 def _ekm_fails(found: Material) -> Iterator[Hit]:
     for rows in stretches(found.asked("detect_ekm"), by=("hsm",)):
         if len(rows) >= _MANY_FAILURES:
-            what = f"External key management failed {times(len(rows))} ({names(rows['operation'])})"
+            what = f"External key management failed {times(len(rows))} ({acts_of(rows)})"
             yield Hit(title(what, rows), "medium", "medium", rows)
 
 
@@ -58,8 +60,8 @@ def _settings(found: Material) -> Iterator[Hit]:
     acts = _settings_acts(found)
     for rows in stretches(acts[~_is_arm(acts) & ~_is_ekm(acts)]):
         said = ", ".join(visible(name, limit=60) for name in rows["setting"].dropna().unique())
-        what = f"Settings changed ({said})" if said else "Settings changed"
-        yield Hit(title(what, rows), raised("low", departs(rows)), confidence(rows, "medium"), rows)
+        what = f"Settings {either(rows, 'changed')}" + (f" ({said})" if said else "")
+        yield Hit(title(what, rows), weighed(raised("low", departs(rows)), rows), confidence(rows, "medium"), rows)
 
 
 def _firewall(found: Material) -> Iterator[Hit]:
@@ -73,17 +75,17 @@ def _firewall(found: Material) -> Iterator[Hit]:
 
 def _resource(found: Material) -> Iterator[Hit]:
     """Changes of the resource, as the HSM's own log and the activity log tell them: both of one minute are one."""
-    acts = found.done
+    acts = found.untold(found.possible, "hsm-deleted")
     acts = acts[acts["operation_class"].isin(["management", "network"]) & (acts["effect"] != "destroy")]
     activity = found.table("activity")
     told = activity[(activity["operation"].str.lower() == _WRITE) & activity["outcome"].isin(["success", "accepted"])]
     told = found.untold(told, "network-opened", "backup-identity-added")
     whole = joined(acts, told)
     for rows in stretches(whole, by=("hsm", "actor")):
-        path = names(rows["operation"])
-        what = f"The HSM changed through Azure Resource Manager ({path}), {times(len(rows), 'record')}"
+        done = either(rows, "changed")
+        what = f"The HSM {done} through Azure Resource Manager ({acts_of(rows)}), {times(len(rows), 'record')}"
         new = bool(rows["new_address"].any())
-        yield Hit(title(what, rows), raised("low", new), confidence(rows), rows)
+        yield Hit(title(what, rows), weighed(raised("low", new), rows), confidence(rows), rows)
 
 
 RULES: Final = (

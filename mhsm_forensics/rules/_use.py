@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from ..text import visible
+from ._readings import acts, either
 from ._rule import ATTACK, DOCS, HISTORY_DAYS, Hit, Rule
-from ._words import departs, keys_of, names, raised, stretches, times, title
+from ._words import departs, keys_of, raised, stretches, times, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def _use_burst(found: Material) -> Iterator[Hit]:
         days, usual_peak = int(rows["days"].iloc[0]), rows["usual_peak"].iloc[0]
         usual = f"usually up to {usual_peak:,.0f} an hour" if days >= _USUAL_DAYS else "it hardly ever used keys before"
         keys = times(rows["key"].nunique(), "key")
-        what = f"{times(len(rows), 'use')} of {keys} ({names(rows['operation'])}; {usual})"
+        what = f"{times(len(rows), 'use')} of {keys} ({acts(rows)}; {usual})"
         known = "medium" if rows["known_days"].iloc[0] >= HISTORY_DAYS else "low"
         sure = "high" if days >= _USUAL_DAYS else known
         strange = departs(rows) and not _only_own(rows, found)
@@ -38,7 +39,7 @@ def _use_burst(found: Material) -> Iterator[Hit]:
 
 def _only_own(rows: pd.DataFrame, found: Material) -> bool:
     """Whether a principal used only keys that it made itself: whoever moves in does that, and a thief has none."""
-    made = found.done[found.done["operation"].isin(["KeyCreate", "KeyImport"])]
+    made = found.done[found.done["act"].isin(["KeyCreate", "KeyImport", "ManagedHsmKeyPut"])]
     own = made[made["actor"].isin(rows["actor"])]
     return bool(rows["key"].isin(own["key"]).all())
 
@@ -63,18 +64,18 @@ def _first_uses(found: Material) -> Iterator[Hit]:
     rows = found.untold(_new_users(found), "signing-oracle")
     for own in stretches(rows, by=("hsm", "actor"), pause=pd.Timedelta(days=1)):
         keys = own["key"].nunique()
-        did = f"{names(own['operation'])}, {times(len(own))}"
+        did = f"{acts(own)}, {times(len(own))}"
         what = f"Used {times(keys, 'key')} for the first time, that others use ({did})"
         yield Hit(title(what, own), raised("low", departs(own), keys >= _SPREAD), "medium", own)
 
 
 def _enumerates(found: Material) -> Iterator[Hit]:
-    for rows in stretches(found.asked("detect_reads", least=_MANY_KEYS)):
+    for rows in stretches(found.untold(found.asked("detect_reads", least=_MANY_KEYS), "keys-updated-many")):
         keys = rows["key"].nunique()
         if keys < _MANY_KEYS:
             continue
         known = found.has_history(rows)
-        what = f"{times(keys, 'key')} listed or read in a row ({names(rows['operation'])})"
+        what = f"{times(keys, 'key')} {either(rows, 'listed or read')} in a row ({acts(rows)})"
         yield Hit(title(what, rows), raised("low", known and departs(rows)), "medium" if known else "low", rows)
 
 
@@ -92,7 +93,7 @@ def _guesses(found: Material) -> Iterator[Hit]:
 def _read(found: Material) -> Iterator[Hit]:
     rows = found.untold(found.asked("detect_rights_reads"), "enumeration")
     for stretch in stretches(rows[rows["new_address"] | rows["new_principal"]], by=("actor", "caller_ip")):
-        yield Hit(title(f"Roles or settings read ({names(stretch['operation'])})", stretch), "low", "medium", stretch)
+        yield Hit(title(f"Roles or settings read ({acts(stretch)})", stretch), "low", "medium", stretch)
 
 
 RULES: Final = (

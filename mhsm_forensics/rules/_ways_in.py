@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from ..text import spell
+from ._readings import acts as acts_of
+from ._readings import has
 from ._rule import ATTACK, HISTORY_DAYS, Hit, Rule
 from ._words import departs, names, raised, stretches, times, title, ways
 
@@ -68,7 +70,7 @@ def _new_clients(found: Material) -> Iterator[Hit]:
 
 def _newcomers(found: Material) -> Iterator[Hit]:
     for _, rows in found.flagged(found.newcomers).groupby(["actor"], dropna=False, sort=False):
-        acts = rows["effect"].isin(["change", "export", "destroy"]).sum()
+        acts = rows["effect"].isin(["change", "export", "destroy", "destroy|change"]).sum()
         did = f"{times(len(rows), 'request')}, {acts:,} of them to change, export or destroy, {_denied(rows):,} denied"
         rows = rows.assign(new_address=False, new_client=False)
         what = f"First seen principal, {did}"
@@ -105,8 +107,8 @@ def _odd_hours(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_hours", days=_USUAL_DAYS)
     rows = rows[~rows["event_id"].isin(found.loud)]
     for own in stretches(rows, by=("actor",)):
-        grave = bool(own["effect"].isin(["export", "destroy"]).any())
-        what = f"{times(len(own), 'act')} at an hour or on a day without work before ({names(own['operation'])})"
+        grave = bool(has(own["effect"], "export", "destroy").any())
+        what = f"{times(len(own), 'act')} at an hour or on a day without work before ({acts_of(own)})"
         yield Hit(title(what, own), raised("low", grave), "low", own)
 
 
@@ -114,9 +116,9 @@ def _dormant(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_dormant", days=_SILENT_DAYS, logged=_LOGGED_DAYS, hours=24)
     for _, own in rows.groupby(["actor", "return_t"], dropna=False, sort=False):
         silent, usual = (spell(own[f"{name}_seconds"].iloc[0]) for name in ("silent", "usual"))
-        grave = own["effect"].isin(["export", "destroy"]) | (own["operation_class"] == "access_control")
+        grave = has(own["effect"], "export", "destroy") | (own["operation_class"] == "access_control")
         strange = departs(own) or bool(own["new_client"].any())
-        what = f"Back after {silent} of silence, its usual pause being {usual}: {names(own['operation'])}, {times(len(own))}"
+        what = f"Back after {silent} of silence, its usual pause being {usual}: {acts_of(own)}, {times(len(own))}"
         yield Hit(title(what, own), raised("low", strange, bool(grave.any())), "low", own)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..text import plural, visible
+from ._readings import is_open
 from ._rule import SEVERITIES
 
 if TYPE_CHECKING:
@@ -161,8 +162,8 @@ def times(count: int, noun: str = "time") -> str:
 
 
 def confidence(rows: pd.DataFrame, usual: str = "high") -> str:
-    """Less sure where the log doesn't say how it ended, or the name of the operation has no source."""
-    if "unknown" in distinct(rows["outcome"]):
+    """Less sure where the log doesn't say how it ended or what was done, or the name of the operation has no source."""
+    if "unknown" in distinct(rows["outcome"]) or is_open(rows).any():
         return "low"
     return "medium" if usual == "high" and "unseen" in distinct(rows["operation_status"]) else usual
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ._beside import PLACES, REJECTS, WITNESSES
 from ._context import CONTEXT
@@ -11,6 +11,26 @@ from ._judgement import FINDINGS, NOTES
 
 if TYPE_CHECKING:
     from ._column import Column
+
+
+_WORDS: Final = """## What the words mean
+
+* **Actor** says who, and is decided once, where a record becomes an event: the object id, else the application id, else the
+  user name in small letters. Object ids and application ids are compared in small letters. A record that names nobody (a
+  401 that asks for a token, an identity that an export has spoilt) has no actor. Where an export lacks the object ids, all who
+  use one application are one actor.
+* **Principal** is a label. It stands beside the actor and neither makes one of two nor two of one: whoever is renamed stays the
+  same, and of two identities with one label each answer says which, with the actor in parentheses. Wherever a person names
+  somebody (a scope, a profile, a pivot), a label, a user name, an object id or an application id does, in any case.
+* **Key** says which key: `<hsm>/<key_name>`. Names are in small letters and percent escapes are decoded once, because Azure
+  compares identifiers so; what would be a slash, a percent sign or an invisible character stays escaped. Of two HSMs, keys of
+  one name are two keys. Paths of Azure Resource Manager name keys too. `request_uri` has the spelling.
+* **Witness**: a request is one event, and every record that says it is a witness of it, whatever its route, its bytes and its
+  precision.
+* **Finding**: `finding_id` stays the same after a rebuild, and when other findings come or go; `number` (`F07`) is for people and
+  is given anew by each run. Commands and panels take both; notes and saved views keep the id.
+
+"""
 
 
 def to_markdown() -> str:
@@ -25,7 +45,7 @@ def to_markdown() -> str:
         ("Findings", FINDINGS),
         ("Notes", NOTES),
     )
-    return "\n".join(_section(title, columns) for title, columns in tables)
+    return _WORDS + "\n".join(_section(title, columns) for title, columns in tables)
 
 
 def _section(title: str, columns: tuple[Column, ...]) -> str:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from ._column import Column
 
 FINDINGS = (
-    Column("finding_id", "string", "`F01`, `F02`, …: in the order of the findings"),
+    Column(
+        "finding_id",
+        "string",
+        "the rule and a digest of the first event: the same after a rebuild, and when other findings come or go",
+    ),
+    Column(
+        "number", "string", "`F01`, `F02`, …: in the order of the findings, for people; another run may number anew"
+    ),
     Column("rule_id", "string", "the rule that judged so"),
     Column("title", "string", "one line: what, who, how many"),
     Column("severity", "string", "`critical`, `high`, `medium`, `low`, `info`"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import traitlets
 
-from .. import accounting, export, known
+from .. import accounting, detect, export, known
 from ..errors import ForensicsError, InputError
 from ..text import plural
 from . import _panel as panel
@@ -34,11 +34,11 @@ def finding(case: Case, findings: pd.DataFrame, finding_id: str | None = None) -
     findings
         What `detect.run` found.
     finding_id
-        Which one to show first; default the gravest.
+        Which one to show first, by its id or its number (``F07``); default the gravest.
 
     Returns
     -------
-    The card. `finding_id` is the one that is shown, `selected` the event_ids that are chosen in its table, or all of
+    The card. `finding_id` is the id of the one that is shown, `selected` the event_ids that are chosen in its table, or all of
     them.
 
     Raises
@@ -57,13 +57,13 @@ class FindingCard(panel.Panel):
 
     def __init__(self, case: Case, findings: pd.DataFrame, finding_id: str | None = None) -> None:
         super().__init__()
-        if finding_id is not None and finding_id not in set(findings["finding_id"]):
-            raise InputError(f"{finding_id!r}: no such finding. Hint: findings['finding_id'] lists them.")
+        if finding_id is not None:
+            finding_id = str(detect.named(findings, finding_id)["finding_id"].iloc[0])
         self._case, self._findings = case, findings
         self._labels = known.labels(case)
         self.grid: EventGrid | None = None
         named = [
-            (f"{row.finding_id} {_marked(row.severity)}: {panel.said(row.title, 64)}", row.finding_id)
+            (f"{row.number} {_marked(row.severity)}: {panel.said(row.title, 64)}", row.finding_id)
             for row in findings.itertuples()
         ]
         self.choice = ipywidgets.Dropdown(options=named, description="Finding", layout={"width": "60em"})
@@ -123,7 +123,7 @@ class FindingCard(panel.Panel):
         """Keep the finding as a view, for the report; return the id of the note."""
         row = self._row
         asked = {"rule_id": row["rule_id"], "finding_id": row["finding_id"]}
-        digest = export.digest_of(self._shown)
+        digest = export.digest_of(self._shown.drop(columns="number"))  # which other findings may change
         return self._note(
             lambda: self._case.notes.view(row["title"], "detect.run", asked, digest), "Added to the report."
         )
@@ -132,7 +132,7 @@ class FindingCard(panel.Panel):
         count = plural(len(self._findings), "finding")
         if not self.finding_id:
             return accounting.nothing_examined(self._case) or "No findings."
-        return f"{self.finding_id} of {count}: {panel.said(self._row['title'])}."
+        return f"{self._row['number']} of {count}: {panel.said(self._row['title'])}."
 
     @property
     def _shown(self) -> pd.DataFrame:
@@ -207,15 +207,17 @@ class FindingCard(panel.Panel):
             ("managed HSM", panel.said(row["hsm"])),
             ("keys", ", ".join(keys[:10]) + (f" … {len(keys):,} in all" if len(keys) > 10 else "")),
             ("ATT&CK", _numbered(row)), ("events", f"{row['events']:,}"), ("rule", row["rule_id"]),
+            ("number and id", f"{row['number']}, {row['finding_id']}"),
         ]  # fmt: skip
         return [(label, str(text)) for label, text in facts if str(text)]
 
     def _static(self) -> str:
         rows = [
-            (row.finding_id, _marked(row.severity), row.title, f"{row.events:,}") for row in self._findings.itertuples()
+            (row.number, _marked(row.severity), row.title, f"{row.events:,}", row.finding_id)
+            for row in self._findings.itertuples()
         ]
         every = words.paragraph(f"{len(rows):,} of {plural(len(rows), 'finding')}:")
-        table = panel.rows_of_html(("finding", "severity", "title", "events"), rows)
+        table = panel.rows_of_html(("number", "severity", "title", "events", "id"), rows)
         return f"{self.card.value}{every}{table}{self.code.value}"
 
 

@@ -233,7 +233,7 @@ class Pivot(anywidget.AnyWidget):
 
     def _turn(self, start: int, between: tuple[int, int] | None = None) -> None:
         """Show other rows: from the one that *start* come before, of a stretch of time or of all."""
-        frame = search.page(self._events, start, _ROWS, columns=_COLUMNS, between=between)
+        frame = self._called(search.page(self._events, start, _ROWS, columns=(*_COLUMNS, "actor"), between=between))
         count = search.count(self._events, between=between) if between else self._found
         zone = self._case.display_zone
         self.rows = {
@@ -241,6 +241,11 @@ class Pivot(anywidget.AnyWidget):
             "heads": ["time (UTC)", *([f"time ({zone})"] if zone else []), *(name.replace("_", " ") for name in _COLUMNS[1:])],
             "rows": [{"id": row["event_id"], "cells": self._cells(row, zone)} for row in to_records(frame)],
         }  # fmt: skip
+
+    def _called(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows in which each actor bears its own name, which leads to it and to no other of the same label."""
+        named = frame["actor"].map(self._session.names).astype("string[pyarrow]")
+        return frame.assign(principal=named.fillna(frame["principal"]))
 
     def _cells(self, row: dict[Any, Any], zone: str | None) -> list[list[Any]]:
         local = [[panel.clock(row["time"].tz_convert(zone)), -1]] if zone else []
@@ -306,7 +311,7 @@ class Pivot(anywidget.AnyWidget):
         self._turn(max(int(content.get("start", 0)), 0), stretch)
 
     def _opened(self, event_id: str) -> None:
-        found = analyse.neighbours(self._session, event_id, minutes=page.MINUTES)
+        found = self._called(analyse.neighbours(self._session, event_id, minutes=page.MINUTES))
         near = page.near(found, event_id, self._ids) | {
             "minutes": page.MINUTES,
             "code": panel.call("mf.analyse.neighbours", self._looked_at(), repr(event_id), minutes=page.MINUTES),

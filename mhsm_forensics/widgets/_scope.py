@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import ipywidgets
 import traitlets
 
-from .. import accounting, engine, known
+from .. import accounting, analyse, engine, known
 from ..case import Scope, utc_text
 from ..errors import ForensicsError
 from ..text import sentence, visible
@@ -62,7 +62,7 @@ class ScopeBar(panel.Panel):
         session, labels = engine.Session(case), known.labels(case)
         self._all = int(session.run("SELECT count(*) AS n FROM events")["n"].iloc[0])
         self.choices = {
-            field: Choice(title, _counts(session, column), width, partial(labels.of, column))
+            field: Choice(title, _counts(case, session, column), width, partial(labels.of, column))
             for field, column, title, width in _CHOICES
         }
         session.close()
@@ -245,7 +245,14 @@ def as_code(found: Scope) -> str:
     return f"mf.case.Scope({', '.join(given)})"
 
 
-def _counts(session: engine.Session, column: str) -> list[tuple[str, int]]:
+def _counts(case: Case, session: engine.Session, column: str) -> list[tuple[str, int]]:
+    if column == "principal":
+        people = (
+            analyse.principals(case)
+            .dropna(subset="principal")
+            .sort_values(["events", "principal"], ascending=[False, True])
+        )
+        return [(str(name), int(count)) for name, count in zip(people["principal"], people["events"], strict=True)]
     counted = session.run(
         f"SELECT {column} AS name, count(*) AS n FROM events WHERE {column} IS NOT NULL GROUP BY 1 ORDER BY n DESC, name"
     )

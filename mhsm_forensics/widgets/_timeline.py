@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _HERE = Path(__file__).parent
 _WIDTH: Final = 900  # pixels, until the browser has said how many there are
-_STEPS: Final = ("principal", "key_name", "correlation_id")
+_STEPS: Final = {"principal": "actor", "key": "key", "correlation_id": "correlation_id"}  # the column that each goes by
 
 
 def timeline(case: Case, by: str = "principal", *, intervals: pd.DataFrame | None = None) -> Timeline:
@@ -45,7 +45,7 @@ def timeline(case: Case, by: str = "principal", *, intervals: pd.DataFrame | Non
     case
         The case; its scope says what is shown.
     by
-        What the lanes are: ``principal``, ``caller_ip``, ``key_name``, ``operation_class`` or ``hsm``.
+        What the lanes are: ``principal`` (of each actor one), ``caller_ip``, ``key``, ``operation_class`` or ``hsm``.
     intervals
         More stretches of time to shade, beside the restores that the log shows: columns ``start``, ``end``, ``label``; one
         row each.
@@ -325,7 +325,8 @@ class Timeline(anywidget.AnyWidget):
             "facts": words.facts(record, self._case.display_zone), "note": note, "steps": {},
         }  # fmt: skip
         self.record = shown
-        steps = {by: self._held.neighbours(event_id, by, record[by]) for by in _STEPS if by in record}
+        named = {by: record[column] for by, column in _STEPS.items() if column in record}
+        steps = {by: self._held.neighbours(event_id, _STEPS[by], name) for by, name in named.items()}
         self.record = shown | {"steps": {by: _step(found) for by, found in steps.items() if found}}
 
     def _times(self, asked: dict[str, Any]) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from .. import engine
+from ..analyse._names import names as names_of
 from ..errors import InputError
 from ..plot._timeline import LANES_OF
 
@@ -42,6 +43,7 @@ class Lane:
     first: int
     last: int
     summed: int = 0  # lanes that it is the sum of
+    value: str | None = None  # what its events have in the column: of an identity the actor, whose name `name` is
 
 
 class Points:
@@ -144,7 +146,7 @@ class Points:
         return {str(name): value for name, value in rows[0].items() if not pd.isna(value)} if rows else {}
 
     def neighbours(self, event_id: str, by: str, name: str) -> dict[str, Any]:
-        """Where an event stands among those with the same principal, key or correlation id; those beside it."""
+        """Where an event stands among those with the same actor, key or correlation id; those beside it."""
         found = self._ask("event_neighbours", event_id=event_id, by=by, name=name).to_dict("records")
         return {str(k): v if not pd.isna(v) else None for k, v in found[0].items()} if found else {}
 
@@ -158,10 +160,11 @@ class Points:
         return len(self.lanes) - 1 if self.lanes and self.lanes[-1].summed else len(self.lanes)
 
     def _lay_out(self, found: pd.DataFrame) -> None:
-        lanes = [_lane(row) for row in found.to_dict("records")]
+        called = names_of(self._session) if self.by == "principal" else {}
+        lanes = [_lane(row, called) for row in found.to_dict("records")]
         self.lanes = list(chosen(lanes, self._limit))
         own = [lane for lane in self.lanes if not lane.summed]
-        names, places = [lane.name for lane in own], list(range(len(own)))
+        names, places = [lane.value for lane in own], list(range(len(own)))
         text = "SELECT unnest(CAST(:names AS VARCHAR[])) AS name, unnest(CAST(:places AS INT[])) AS place"
         self._session.keep("lanes", text, names=names, places=places)
         self._session.keep("points", engine.sql("timeline_points"), by=self.by, others=self._others)
@@ -170,9 +173,10 @@ class Points:
         return self._session.run(engine.sql(question), **parameters)
 
 
-def _lane(row: dict[Hashable, Any]) -> Lane:
-    name = row["lane"] if isinstance(row["lane"], str) else None
-    return Lane(name, *(int(row[column]) for column in ("events", "denied", "acts", "first_t", "last_t")))
+def _lane(row: dict[Hashable, Any], called: dict[str, str]) -> Lane:
+    value = row["lane"] if isinstance(row["lane"], str) else None
+    events, denied, acts, first, last = (int(row[name]) for name in ("events", "denied", "acts", "first_t", "last_t"))
+    return Lane(value if value is None else called.get(value, value), events, denied, acts, first, last, value=value)
 
 
 def chosen(lanes: list[Lane], limit: int) -> Iterator[Lane]:

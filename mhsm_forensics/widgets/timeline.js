@@ -13,7 +13,7 @@ const PATIENCE = 15000; // milliseconds until a question is asked again
 const SUCCESS = 0, ACCEPTED = 1, DENIED = 2;
 const HELP = "Drag to select. Double click: the whole. Wheel after a click, or with Ctrl: zoom. Shift and drag: pan. " +
   "Alt and drag: one lane. Keys: arrows, plus, minus, Enter selects the view, Home the whole, Escape clears.";
-const STEPS = { principal: "Same principal", key_name: "Same key", correlation_id: "Same correlation id" };
+const STEPS = { principal: "Same principal", key: "Same key", correlation_id: "Same correlation id" };
 
 const numbers = (bytes, type) => new type(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
 const grouped = (count) => count.toLocaleString("en");

@@ -128,7 +128,9 @@ def _findings(events: Any, which: Any) -> dict[str, Any]:
     found = detect.run(events)
     if which is not None:
         wanted = texts(which)
-        found = found[found["finding_id"].isin(wanted) | found["rule_id"].isin(wanted)]
+        of_rule = found["rule_id"].isin(wanted)
+        own = detect.named(found, *(one for one in wanted if one not in set(found["rule_id"])))
+        found = found[of_rule | found["finding_id"].isin(own["finding_id"])]
     pairs = found.explode("event_ids")
     return {
         "found_events": pairs["event_ids"].astype(object).tolist(),

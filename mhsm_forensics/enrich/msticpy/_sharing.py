@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 # Names, ids, addresses and texts that a caller or a customer chose. They become random ids, whole.
 _MASKED: Final = frozenset({
     "actor", "api_version", "app_id", "asked", "assignment_id", "caller_ip", "client", "client_info", "client_version",
-    "correlation_id", "hsm", "job_id", "key", "key_name", "key_version", "managed_identity_id", "object_id", "pool_name",
-    "principal", "private_endpoint_id", "record_id", "request_uri", "resource_group", "resource_id",
+    "correlation_id", "denied_action", "denied_scope", "hsm", "job_id", "key", "key_name", "key_version",
+    "managed_identity_id", "object_id", "pool_name", "principal", "private_endpoint_id", "record_id", "request_uri",
+    "resource_group", "resource_id",
     "role_definition_id", "scope", "setting", "subnet_id", "subscription_id", "tenant_id", "token_id", "token_ip",
     "trusted_service", "upn", "value",
 })  # fmt: skip
@@ -25,8 +26,8 @@ _MASKED_LISTS: Final = frozenset({"key_names", "keys"})
 
 # What this package itself worked out, from closed lists of words, and the ids that lead back to the evidence.
 _KEPT_WORDS: Final = frozenset({
-    "class_by_uri", "client_os", "confidence", "effect", "event_id", "event_ids", "evidence_id",
-    "finding_id", "ip_scope", "kind", "object_type", "operation_class", "operation_status", "outcome",
+    "act", "class_by_uri", "client_os", "confidence", "effect", "event_id", "event_ids", "evidence_id",
+    "finding_id", "ip_scope", "kind", "known_by", "object_type", "operation_class", "operation_status", "outcome",
     "principal_type", "resource_type", "route", "rule_id", "severity", "state", "techniques",
 })  # fmt: skip
 _KEPT_NUMBERS: Final = frozenset({
