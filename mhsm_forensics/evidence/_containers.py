@@ -253,6 +253,13 @@ def blocks(path: Path, position: Position = ()) -> Iterator[bytes]:
         yield from content
 
 
+def is_single(path: Path) -> bool:
+    """Whether a file is neither compressed nor an archive."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        return compression(head) is None and not is_tar(head) and not is_zip(file, head)
+
+
 def head_of(path: Path, position: Position = ()) -> bytes:
     """First bytes of a file, or of a member of it, decompressed; as many as it takes to know what it is."""
     if not position and not is_read_as_one(path):
