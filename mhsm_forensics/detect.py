@@ -215,6 +215,8 @@ def _unsaid(rule: Rule, events: Any) -> str | None:
     case = case_of(events)
     if rule.routes > 1 and len(case.routes if case else engine.query(events, "detect_routes")) < rule.routes:
         return "the events came by one route alone, and there is nothing to compare them with"
+    if rule.routes > 1 and case is not None and case.is_of_before:
+        return "an earlier version made the case, which does not know the witnesses of a request: rebuild it"
     if not rule.column or case is None or case.context(rule.tables[-1])[rule.column].notna().any():
         return None
     return f"no record of the {_IN_WORDS[rule.tables[-1]]} in the case has {rule.column}"

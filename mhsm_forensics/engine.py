@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     Files = tuple[tuple[Path, ...], tuple[Path, ...]]  # of events, of witnesses
 
 _MEMORY = "1GB"
-_NO_WITNESSES = (
-    "SELECT event_id AS witness_id, event_id, 'audit' AS log, '' AS relation, '' AS route FROM events WHERE false"
-)
 _CODED = 50_000  # different values of a text, up to which they are held as numbers
 
 # Spark SQL's names for what DuckDB calls otherwise.
@@ -146,7 +143,8 @@ def _answer(connection: duckdb.DuckDBPyConnection, text: str, parameters: dict[s
     if "everything" in text:
         connection.execute("CREATE OR REPLACE TEMP VIEW everything AS SELECT * FROM events")
     if "witnesses" in text:  # none, where the events did not come as a case: nobody knows which other records say them
-        connection.execute(f"CREATE VIEW IF NOT EXISTS witnesses AS {_NO_WITNESSES}")
+        columns = (f"CAST(NULL AS {_SQL_TYPES[column.type]}) AS {column.name}" for column in schema.WITNESSES)
+        connection.execute(f"CREATE VIEW IF NOT EXISTS witnesses AS SELECT {', '.join(columns)} WHERE false")
     try:
         answer = connection.sql(_bound(text), params=parameters)
     except duckdb.BinderException as problem:
@@ -272,7 +270,7 @@ def _register(connection: duckdb.DuckDBPyConnection, events: Any) -> None:
     if isinstance(events, Events):
         require_columns(events.paths, schema.EVENTS)
         require_columns(events.witnesses, schema.WITNESSES)
-        _register_files(connection, events.paths, _tests(events))
+        _register_files(connection, events.paths, _tests(events), whole=True)
         if events.witnesses:
             _register_files(connection, events.witnesses, name="witnesses")
     elif isinstance(events, (str, Path)):
@@ -294,15 +292,37 @@ def _register_files(
     paths: Iterable[Path],
     tests: Iterable[duckdb.Expression] = (),
     name: str = "events",
+    *,
+    whole: bool = False,
 ) -> None:
     files = [str(path) for path in paths]
     if not files:
         connection.register(name, schema.empty(schema.EVENTS))
         return
     relation = connection.read_parquet(files, union_by_name=True)
+    relation = _whole(relation) if whole else relation
     for test in tests:
         relation = relation.filter(test)
     relation.create_view(name)
+
+
+# What an earlier version did not write, out of what it wrote; any other column is empty there.
+_OF_BEFORE = {
+    "act": "operation",
+    "actor": "coalesce(object_id, app_id, lower(upn))",
+    "key": "CASE WHEN key_name IS NOT NULL THEN concat(coalesce(hsm, ''), '/', lower(key_name)) END",
+}
+_SQL_TYPES = {"string": "VARCHAR", "int": "BIGINT", "timestamp": "TIMESTAMP", "list": "VARCHAR[]", "binary": "BLOB"}
+
+
+def _whole(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Give events that an earlier version derived the columns that they lack."""
+    there = set(relation.columns)
+    lacking = [column for column in schema.EVENTS if column.name not in there]
+    if not lacking:
+        return relation
+    more = (f"CAST({_OF_BEFORE.get(c.name, 'NULL')} AS {_SQL_TYPES[c.type]}) AS {c.name}" for c in lacking)
+    return relation.project(", ".join(["*", *more]))
 
 
 def _tests(events: Events) -> Iterator[duckdb.Expression]:
@@ -326,11 +346,15 @@ def _arrow(frame: pd.DataFrame) -> pa.Table:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Times to naive UTC, because engines shift zoned ones; `t` added where it is missing."""
+    """Times to naive UTC, because engines shift zoned ones; `t`, and what orders events, added where it is missing."""
     for index, given in enumerate(table.schema):
         if pa.types.is_timestamp(given.type):
             column = table.column(index).cast(pa.timestamp("us", given.type.tz), safe=False)
             table = table.set_column(index, given.name, column.cast(pa.timestamp("us")) if given.type.tz else column)
     if "time" in table.column_names and "t" not in table.column_names:
         table = table.append_column("t", pc.cast(table["time"], pa.int64()))
+    for name in schema.ORDER if "event_id" in table.column_names else ():
+        if name not in table.column_names:
+            kind = pa.string() if name == "source_file" else pa.int64()
+            table = table.append_column(name, pa.nulls(len(table), kind))
     return table

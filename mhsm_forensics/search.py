@@ -100,7 +100,7 @@ def page(
     """
     names = ", ".join(dict.fromkeys(["event_id", *map(_column, columns)]))
     low, high = between or (None, None)
-    text = f"SELECT {names} FROM events {_BETWEEN} ORDER BY t, event_id LIMIT :rows OFFSET :start"
+    text = f"SELECT {names} FROM events {_BETWEEN} ORDER BY {', '.join(schema.ORDER)} LIMIT :rows OFFSET :start"
     return run(events, text, low=low, high=high, rows=rows, start=start)
 
 
@@ -133,7 +133,7 @@ class Table:
         """Look for other events, or in another order; return how many there are."""
         self._tests, self._values = _tests(text)
         way = "DESC" if descending else "ASC"
-        self._order = f"{_column(sort)} {way} NULLS LAST, t {way}, event_id {way}"
+        self._order = ", ".join([f"{_column(sort)} {way} NULLS LAST", *(f"{name} {way}" for name in schema.ORDER)])
         self._listed = False
         self._count = self._all
         if self._tests:
@@ -179,7 +179,7 @@ class Table:
         self._session.keep(
             "found",
             f"SELECT row_number() OVER () AS n, t, event_id FROM "
-            f"(SELECT t, event_id FROM {self._from} {where} ORDER BY {self._order})",
+            f"(SELECT * FROM {self._from} {where} ORDER BY {self._order})",
             **self._values,
         )
         self._listed = True

@@ -33,8 +33,8 @@ def exports(records, tmp_path_factory):
 
 def held(case):
     """Everything there is to know of the events, but for where their bytes are."""
-    names = ["record_id", "time", "hsm", "operation", "outcome", "object_id", "caller_ip", "key_name"]
-    return case.events.df(names).sort_values(["time", "record_id"], ignore_index=True)
+    names = ["time", "tick", "hsm", "operation", "outcome", "object_id", "caller_ip", "key_name"]
+    return case.events.df([*names, "correlation_id"]).sort_values(["time", "tick", "correlation_id"], ignore_index=True)
 
 
 def test_what_comes_by_a_second_and_a_third_route_changes_no_answer(quiet_day, exports, tmp_path):
@@ -42,33 +42,39 @@ def test_what_comes_by_a_second_and_a_third_route_changes_no_answer(quiet_day, e
 
     case = ingest.add(case, exports).case
 
-    assert case.events.df().equals(quiet_day.events.df())
-    assert detect.run(case).equals(detect.run(quiet_day))
-    assert len(case.copies) == 2 * len(case.events)
-    assert case.accounting["event"].iloc[0] == 3 * len(case.events)
+    assert held(case).equals(held(quiet_day))
+    findings = ["rule_id", "severity", "title", "events"]
+    assert detect.run(case)[findings].equals(detect.run(quiet_day)[findings])
+    assert len(case.witnesses) == 3 * len(case.events)
+    assert case.accounting[["event", "duplicate"]].iloc[0].to_list() == [len(case.events), 2 * len(case.events)]
     assert verify(case) == []
     assert analyse.reconcile(case).empty
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one add", "one after the other"])
-def test_the_first_that_came_is_the_event(quiet_day, exports, tmp_path, together):
-    case = create_case(tmp_path / "case")
-    for paths in [[*exports, QUIET]] if together else [[path] for path in (*exports, QUIET)]:
-        case = ingest.add(case, paths).case
+@pytest.mark.parametrize("turned", [True, False], ids=["storage last", "storage first"])
+def test_the_order_in_which_they_come_changes_nothing(quiet_day, exports, tmp_path, together, turned):
+    paths = [QUIET, *exports] if turned else [*exports, QUIET]
+    case, other = create_case(tmp_path / "case"), create_case(tmp_path / "other")
+    for group in [paths] if together else [[path] for path in paths]:
+        case = ingest.add(case, group).case
+    other = ingest.add(other, [exports[1], QUIET, exports[0]]).case
 
-    assert set(case.events.df(["route"])["route"]) == {"azure_diagnostics"}
-    assert set(case.copies.df(["route"])["route"]) == {"azkv_audit_logs", "storage"}
+    assert case.events.df().equals(other.events.df())
+    assert case.witnesses.equals(other.witnesses)
+    assert case.accounting.equals(other.accounting)
     assert held(case).equals(held(quiet_day))
+    assert verify(case) == []
 
 
 def test_a_rebuild_tells_them_apart_the_same_way(exports, tmp_path):
     case = ingest.add(ingest.add(create_case(tmp_path / "case"), [QUIET]).case, exports).case
-    before = case.events.df(), case.copies.df()
+    before = case.events.df(), case.witnesses
 
     rebuilt = ingest.rebuild(case)
 
     assert rebuilt.events.df().equals(before[0])
-    assert rebuilt.copies.df().equals(before[1])
+    assert rebuilt.witnesses.equals(before[1])
     assert verify(rebuilt) == []
 
 
@@ -83,9 +89,10 @@ def test_what_a_route_lacks_is_told_and_stays_an_event(records, tmp_path):
     assert lacking.groupby("route")["lacking"].sum().to_dict() == {
         "azkv_audit_logs": 5, "azure_diagnostics": len(records) - 5,
     }  # fmt: skip
+    assert "route-lacks-records" not in set(detect.run(case)["rule_id"])  # each request is in the workspace
 
 
-def test_a_record_that_a_route_has_more_often_is_an_event_more(records, tmp_path):
+def test_rows_that_differ_in_what_the_workspace_says_of_them_alone_are_one_request(records, tmp_path):
     one = exported(tmp_path, "azkv_audit_logs", records[:1])
     twice = tmp_path / "twice.json"
     rows = [diagnostics(records[0]) | {"SourceSystem": name} for name in ("Azure", "OpsManager")]
@@ -93,32 +100,32 @@ def test_a_record_that_a_route_has_more_often_is_an_event_more(records, tmp_path
 
     case = ingest.add(ingest.add(create_case(tmp_path / "case"), [one]).case, [twice]).case
 
-    assert sorted(case.events.df(["route"])["route"]) == ["azkv_audit_logs", "azure_diagnostics"]
-    assert case.copies.df(["route"])["route"].to_list() == ["azure_diagnostics"]
-    assert case.events.df(["record_id"])["record_id"].nunique() == 1
+    assert len(case.events) == 1
+    assert case.witnesses["route"].value_counts().to_dict() == {"azure_diagnostics": 2, "azkv_audit_logs": 1}
 
 
-def test_the_same_rows_again_are_duplicates_and_no_copies(exports, tmp_path):
+def test_the_same_rows_again_repeat_their_bytes(exports, tmp_path):
     case = ingest.add(create_case(tmp_path / "case"), [QUIET, exports[0]]).case
-    copies = len(case.copies)
     again = tmp_path / "again.json"
     again.write_bytes(exports[0].read_bytes() + b"\n")
 
-    case = ingest.add(case, [again]).case
+    after = ingest.add(case, [again]).case
 
-    assert len(case.copies) == copies
-    assert case.accounting["duplicate"].iloc[0] == copies
+    assert after.events.df().equals(case.events.df()) or len(after.events) == len(case.events)
+    assert (after.witnesses["relation"] == "same bytes").sum() == len(case.events)
+    assert after.accounting["duplicate"].iloc[0] == 2 * len(case.events)
 
 
-def test_a_copy_leads_to_its_bytes_and_can_be_noted(exports, tmp_path):
+def test_a_witness_leads_to_its_bytes_and_its_notes_to_the_event(exports, tmp_path):
     case = ingest.add(create_case(tmp_path / "case"), [QUIET, exports[0]]).case
-    copy = case.copies.df(["event_id", "source_line"]).iloc[7]
+    second = case.witnesses[case.witnesses["relation"] == "other route"].iloc[7]
 
-    data = b"".join(ingest.raw(case, copy["event_id"]))
-    case.notes.tag(copy["event_id"], "second witness")
+    data = b"".join(ingest.raw(case, second["witness_id"]))
+    case.notes.tag(second["witness_id"], "second witness")
 
-    assert data == exports[0].read_bytes().splitlines()[copy["source_line"] - 1]
-    assert copy["event_id"] in case.notes.tags()
+    path = next(e for e in case.manifest.evidence if e.evidence_id == second["evidence_id"])
+    assert data == case.evidence_path(path).read_bytes().splitlines()[second["source_line"] - 1]
+    assert case.notes.tags() == {second["event_id"]: ["second witness"]}
 
 
 def test_terminal_json_and_report_say_what_came_twice_and_what_lacks(records, tmp_path, capsys):
@@ -137,49 +144,69 @@ def test_terminal_json_and_report_say_what_came_twice_and_what_lacks(records, tm
     assert "second_route" not in overview.answerable(case).set_index("id").loc["second-witness", "missing"]
     said = overview.as_json(answer)["routes"]
     assert said["names"] == ["storage", "azure_diagnostics"]
-    assert said["copies"] == len(records) - 5
+    assert said["witnesses"] == {"other route": len(records) - 5}
     assert sum(row["lacking"] for row in said["lacking"]) == 5
     shown = " ".join(capsys.readouterr().out.split())
     assert "azure_diagnostics lacks 5 records that storage has, 5 of them while it was delivering" in shown
-    assert f"{len(records) - 5:,} event records came by another route before" in page
+    assert f"{len(records) - 5:,} records say what came by another route too" in page
     assert "Records that one route has and another lacks." in page
 
 
 def test_evidence_by_one_route_says_nothing_of_others(quiet_day):
     assert overview.as_json(overview.overview(quiet_day))["routes"] == {
         "names": ["storage"],
-        "copies": 0,
+        "witnesses": {},
         "lacking": [],
     }
 
 
-def test_what_a_route_never_delivered_for_an_hsm_is_no_loss_within():
-    at = {"record_id": "r1", "route": "storage", "hsm": "hsm-a"}
-    told = events(
-        {**at, "at": "2026-01-05 10:00"}, {**at, "record_id": "r2", "hsm": "hsm-b", "at": "2026-01-05 10:30"},
-        {**at, "record_id": "r3", "at": "2026-01-05 11:00"},
-        *({**at, "record_id": name, "route": "event_hub", "at": f"2026-01-05 {clock}"}
-          for name, clock in (("r1", "10:00"), ("r3", "11:00"))),
-    )  # fmt: skip
-
-    (row,) = analyse.reconcile(told).to_dict("records")
-
-    assert (row["hsm"], row["lacking"], row["lacking_within"]) == ("hsm-b", 1, 0)
+def told_by(folder, storage, workspace):
+    """A case of some requests at minutes past ten, each with what more it says, by storage and by a workspace."""
+    lines = {
+        name: [request(minute, **more) for minute, more in rows] for name, rows in (("s", storage), ("w", workspace))
+    }
+    paths = [folder / "storage.json", exported(folder, "azkv_audit_logs", lines["w"])]
+    paths[0].write_text("".join(json.dumps(line) + "\n" for line in lines["s"]))
+    return ingest.add(create_case(folder / "case"), paths).case
 
 
-def test_losses_are_told_graver_where_an_act_is_lost_and_not_where_it_may_still_come():
-    def lost(clock, **row):
-        records = [{"record_id": f"r{n}", "at": f"2026-01-05 10:{n:02d}"} for n in range(0, 60, 5)]
-        both = [one | {"route": route} for one in records for route in ("storage", "azkv_audit_logs")]
-        return detect.run(events(*both, {"record_id": "x", "route": "storage", "at": f"2026-01-05 {clock}", **row}))
+def request(minute, *, hsm="contoso", operation="KeyGet", status=200, **more):
+    return {
+        "time": f"2026-01-05T10:{minute:02d}:00.0000000Z",
+        "resourceId": f"/SUBSCRIPTIONS/7C/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/MANAGEDHSMS/{hsm.upper()}",
+        "operationName": operation, "category": "AuditEvent", "resultType": "Success", "durationMs": "5",
+        "callerIpAddress": "203.0.113.5", "correlationId": f"{hsm}-{minute}", "identity": {"claim": {"oid": "b1c5"}},
+        "properties": {"requestUri": f"https://{hsm}.managedhsm.azure.net/keys/k", "httpStatusCode": status}, **more,
+    }  # fmt: skip
 
-    def told(found):
-        rows = found[found["rule_id"] == "route-lacks-records"]
-        return list(zip(rows["severity"], rows["event_ids"].map(len), strict=True))
 
-    assert told(lost("10:11")) == [("low", 1)]
-    assert told(lost("10:11", operation="KeyPurge", http_status=204, key_name="k")) == [("medium", 1)]
-    assert told(lost("10:52")) == []
+def test_what_a_route_never_delivered_for_an_hsm_is_no_loss_within(tmp_path):
+    case = told_by(tmp_path, [(0, {}), (30, {"hsm": "other"}), (59, {})], [(0, {}), (59, {})])
+
+    (row,) = analyse.reconcile(case).to_dict("records")
+
+    assert (row["hsm"], row["lacking"], row["lacking_within"]) == ("other", 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("minute", "more", "right"),
+    [
+        (11, {}, [("low", 1)]),
+        (11, {"operation": "KeyPurge", "status": 204}, [("medium", 1)]),
+        (52, {}, []),  # may still come
+    ],
+)
+def test_losses_are_told_graver_where_an_act_is_lost(tmp_path, minute, more, right):
+    both = [(n, {}) for n in range(0, 60, 5)]
+
+    found = detect.run(told_by(tmp_path, [*both, (minute, more)], both))
+
+    rows = found[found["rule_id"] == "route-lacks-records"]
+    assert list(zip(rows["severity"], rows["event_ids"].map(len), strict=True)) == right
+
+
+def test_a_frame_of_events_claims_no_loss(quiet_day):
+    assert analyse.reconcile(events({"route": "storage"}, {"route": "event_hub"})).empty
 
 
 def test_with_one_route_the_comparison_is_not_testable(quiet_day):
@@ -187,3 +214,26 @@ def test_with_one_route_the_comparison_is_not_testable(quiet_day):
 
     assert looked.loc["route-lacks-records", "testable"] == "not testable here"
     assert "one route" in looked.loc["route-lacks-records", "reason"]
+
+
+def test_a_value_that_two_routes_contradict_is_told_with_both_records(tmp_path):
+    both = [(n, {}) for n in range(0, 60, 5)]
+    case = told_by(tmp_path, [*both, (7, {"status": 403})], [*both, (7, {"status": 200})])
+
+    found = detect.run(case)
+
+    (finding,) = found[found["rule_id"] == "witnesses-contradict"].to_dict("records")
+    (other,) = case.witnesses[case.witnesses["contradicts"].notna()].to_dict("records")
+    assert len(case.events) == len(both) + 1
+    assert finding["severity"] == "high"
+    assert list(finding["event_ids"]) == [other["event_id"]]
+    assert (list(other["contradicts"]), {*other["says"], *other["instead_of"]}) == (["http_status"], {"200", "403"})
+    assert all(text in finding["title"] for text in ("200", "403", other["witness_id"], other["event_id"]))
+    assert "route-lacks-records" not in set(found["rule_id"])
+
+
+def test_of_one_route_two_records_that_differ_are_two_requests(tmp_path):
+    case = told_by(tmp_path, [(7, {"status": 403}), (7, {"status": 200})], [(30, {})])
+
+    assert len(case.events) == 3
+    assert case.witnesses["contradicts"].isna().all()

@@ -129,7 +129,7 @@ def what_happened(
     if notebook:
         _run_notebook(case, asked_for_more=bool(start or end or hsms or as_json))
         return
-    answer = _overview(cases.open_case(case), moment(start), moment(end), hsms)
+    answer = _overview(_opened(case), moment(start), moment(end), hsms)
     if as_json:
         from ..overview import as_json as plain
 
@@ -145,7 +145,7 @@ def _run_notebook(case: Path, *, asked_for_more: bool) -> None:
 
     if asked_for_more:
         raise click.UsageError("--notebook goes alone: the notebook reads the scope that is kept in the case")
-    opened = cases.open_case(case)
+    opened = _opened(case)
     click.echo(f"Running the notebook over {opened.scope.in_words()} …", err=True)
     _say_nothing_examined(opened, opened.scope)
     click.echo(workbook.run(opened).resolve())
@@ -160,7 +160,7 @@ def findings(case: Path, form: str, names: tuple[str, ...]) -> None:
     from .. import accounting, detect, export
     from ..terminal import show_findings
 
-    opened = cases.open_case(case)
+    opened = _opened(case)
     found = detect.run(opened.events)
     found = detect.named(found, *names) if names else found
     if form == "table":
@@ -180,7 +180,7 @@ def rejects(case: Path, form: str) -> None:
     """List what is no event, with place and reason: rejects, out of scope, left out, refused, unreadable."""
     from . import _rejects
 
-    opened = cases.open_case(case)
+    opened = _opened(case)
     if form == "table":
         from ..terminal import show_rejects
 
@@ -197,7 +197,7 @@ def report(case: Path, output: Path | None, title: str | None) -> None:
     """Write the report: one HTML file that needs nothing else."""
     from .. import report as reports
 
-    opened = cases.open_case(case)
+    opened = _opened(case)
     path = reports.write(opened, output or opened.path / "reports" / "report.html", title=title, tell=_aside)
     _say_nothing_examined(opened)
     click.echo(path.resolve())
@@ -258,7 +258,7 @@ def enrich(case: Path, databases: tuple[Path, ...]) -> None:
     """Keep in CASE where its addresses are, by databases that you have; nothing is asked of any network."""
     from ..enrich import geoip
 
-    kept = geoip.keep_places(cases.open_case(case), databases)
+    kept = geoip.keep_places(_opened(case), databases)
     for database in kept.databases:
         click.echo(f"{_plain(database.file)}: {_plain(database.type)}, built {database.built}")
     click.echo(
@@ -273,7 +273,7 @@ def raw(case: Path, event_id: str) -> None:
     """Print a record's bytes, verbatim, from the evidence."""
     from .. import ingest
 
-    for block in ingest.raw(cases.open_case(case), event_id):
+    for block in ingest.raw(_opened(case), event_id):
         sys.stdout.buffer.write(block)
     sys.stdout.buffer.flush()
 
@@ -288,7 +288,7 @@ def export(case: Path, form: str, output: Path) -> None:
     """Write the events, or what was found, for other tools."""
     from .. import export as exports
 
-    opened = cases.open_case(case)
+    opened = _opened(case)
     written = exports.write(opened, form, output, tell=_aside)
     _say_nothing_examined(opened)
     click.echo(written.resolve())
@@ -302,13 +302,21 @@ def lab(case: Path | None) -> None:
 
     notebooks = workbook.notebooks() or Path.cwd()
     if case is not None:
-        os.environ["MHSM_CASE"] = str(cases.open_case(case).path.resolve())
+        os.environ["MHSM_CASE"] = str(_opened(case).path.resolve())
     sys.exit(subprocess.call([sys.executable, "-m", "jupyterlab", str(notebooks)]))
 
 
 @cli.group(cls=Outdoors)
 def collect() -> None:
     """Fetch evidence from Azure into a case: a storage container, or a Log Analytics workspace."""
+
+
+def _opened(folder: Path) -> cases.Case:
+    """Open a case, and say on the side where it has the shape of an earlier version."""
+    case = cases.open_case(folder)
+    if case.is_of_before:
+        click.echo(_plain(case.of_before), err=True)
+    return case
 
 
 def _say_nothing_examined(case: cases.Case, scope: cases.Scope | None = None) -> None:

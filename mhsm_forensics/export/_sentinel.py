@@ -61,6 +61,7 @@ NOT_EXPRESSED: Final = {
     "backup-identity-added": _BODY,
     "control-plane-role-given": "rules on the whole subscription come with Sentinel's solution for Azure Activity",
     "log-store-touched": "which accounts and workspaces hold the logs, a case knows",
+    "witnesses-contradict": "it compares the workspace with another copy of the log, which a query does not see",
     "route-lacks-records": "it compares the workspace with the storage container, which a query does not see",
     "ekm-failing": "failures in a row are an outage first, and a metric tells them sooner",
     "refused-by-firewall": "a refusal is worth an alarm only with what the address was let do later",

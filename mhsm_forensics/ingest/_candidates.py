@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _TIMES: Final = ["t", "tick", "precision"]
 _ABOUT: Final = ["event_id", "evidence_id", "operation", "hsm", "route", "record_id", "source_file", "source_line",
                  "source_offset", "source_length", "source_number"]  # fmt: skip
+_READ: Final = ["number", "source_offset", "source_length"]
 # An event hub and a storage account are given the same bytes; any two other routes write a record differently.
 _SPELLED_ALIKE: Final = {"event_hub": "storage"}
 
@@ -58,7 +59,8 @@ def candidates(sources: list[Source]) -> pd.DataFrame | None:
 
 def _times(source: Source) -> tuple[np.ndarray, np.ndarray]:
     """The ticks between which each record's request was."""
-    table = pq.read_table(source.path, columns=_TIMES)
+    with pq.ParquetFile(source.path) as file:
+        table = file.read(_TIMES)
     t, tick, precision = (table[name].to_numpy() for name in _TIMES)
     start = t * 10 + tick
     return start, start + precision
@@ -130,7 +132,7 @@ def alike(case: Case, rows: pd.DataFrame) -> np.ndarray:
 def _digests(case: Case, rows: pd.DataFrame) -> Iterator[tuple[int, bytes]]:
     """Yield the SHA-256 of the bytes of some records; an archive is read once, however many of its members have some."""
     places = {
-        str(evidence): [tuple(map(int, row)) for row in part[["number", "source_offset", "source_length"]].to_numpy()]
+        str(evidence): [(int(n), int(offset), int(length)) for n, offset, length in part[_READ].to_numpy()]
         for evidence, part in rows.groupby("evidence_id", observed=True)
     }
     concerned = sorted(

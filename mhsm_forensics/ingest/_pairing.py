@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ._statements import COLUMNS, Statement, differing
+from ._statements import COLUMNS, Difference, Statement, differing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,7 +77,7 @@ class Request:
 
     fullest: Statement
     witnesses: list[Statement]
-    contradicts: dict[int, list[str]]  # by the number of the statement
+    contradicts: dict[int, list[Difference]]  # by the number of the statement
 
 
 def requests_of(statements: Iterable[Statement]) -> list[Request]:
@@ -101,8 +101,9 @@ def requests_of(statements: Iterable[Statement]) -> list[Request]:
     for entry in entries:
         lists[min(rank[listing] for listing in entry.listings)].append(entry)
     known: list[_Known] = []
+    firsts: dict[Any, _Known] = {}
     for _, entries_of_one in sorted(lists.items()):
-        _match(known, entries_of_one)
+        _match(known, entries_of_one, firsts)
     return [_told(request) for request in _contradicting(known)]
 
 
@@ -113,27 +114,28 @@ def _entries(statements: Iterable[Statement]) -> Iterator[_Entry]:
         alike[said.whole][said.listing].append(said)
     for by_list in alike.values():
         for nth in range(max(map(len, by_list.values()))):
-            said = sorted((ones[nth] for ones in by_list.values() if len(ones) > nth), key=lambda one: one.number)
-            yield _Entry(said, nth == 0, {one.listing for one in said})
+            alike_here = sorted((ones[nth] for ones in by_list.values() if len(ones) > nth), key=lambda one: one.number)
+            yield _Entry(alike_here, nth == 0, {one.listing for one in alike_here})
 
 
-def _match(known: list[_Known], entries: list[_Entry]) -> None:
-    """Make the entries of a list witnesses of known requests, as many as can be; the others are new ones."""
+def _match(known: list[_Known], entries: list[_Entry], firsts: dict[Any, _Known]) -> None:
+    """Make the entries of a list witnesses of known requests, as many as can be; the others are new ones.
+
+    `firsts` has the request of the first of those that say the same in everything: the others are the same one where no
+    request is left that they could be.
+    """
     matched = _Matching(known, entries).found()
-    new: dict[Any, _Known] = {}
     for entry in entries:
         if (request := matched.get(entry)) is not None:
             request.take(entry)
         elif entry.is_first:
-            new[entry.one.whole] = request = _Known(entry)
-            known.append(request)
-    firsts = {entry.one.whole: matched.get(entry) for entry in entries if entry.is_first}
+            known.append(request := _Known(entry))
+        if request is not None and entry.is_first:
+            firsts[entry.one.whole] = request
     for entry in entries:
-        if entry not in matched and not entry.is_first:  # nothing says that it is another request
-            request = new.get(entry.one.whole) or firsts[entry.one.whole]
-            if request is not None:
-                request.entries.append(entry)
-                request.listings |= entry.listings
+        if entry not in matched and not entry.is_first:
+            firsts[entry.one.whole].entries.append(entry)
+            firsts[entry.one.whole].listings |= entry.listings
 
 
 class _Matching:
@@ -187,7 +189,7 @@ class _Matching:
 
     def _sort(self, mask: tuple[bool, ...]) -> None:
         by_values: dict[tuple[Any, ...], list[_Known]] = defaultdict(list)
-        rest = []
+        rest: list[_Known] = []
         for request in self._known:
             values = tuple(value for value, wanted in zip(request.columns, mask, strict=True) if wanted)
             (rest if None in values else by_values[values]).append(request)

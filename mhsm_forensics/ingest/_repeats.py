@@ -57,7 +57,9 @@ def _told(case: Case, rows: pd.DataFrame) -> pd.DataFrame | None:
         return None
     found = rows.iloc[again].rename(columns={"event_id": "witness_id"})
     ids = rows["event_id"].to_numpy()[first[again]]
-    return found.assign(event_id=ids, same_bytes_as=ids, relation="same bytes", contradicts=None, route=None)
+    return found.assign(
+        event_id=ids, same_bytes_as=ids, relation="same bytes", route=None, contradicts=None, says=None, instead_of=None
+    )
 
 
 def _source(db: duckdb.DuckDBPyConnection, log: str, paths: list[Path], *, is_new: bool) -> str:

@@ -10,8 +10,9 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ..identifiers import folded
 from ..normalise import claims_in, properties_in, uri_parts
 
 if TYPE_CHECKING:
@@ -88,12 +89,20 @@ def statement_of(row: dict[str, Any], number: int) -> Statement:
     )
 
 
-def differing(one: Statement, other: Statement) -> list[str]:
-    """Return the columns in which both say something, and not the same."""
+class Difference(NamedTuple):
+    """A column in which two records say something, and not the same; of claims and properties, with the name behind it."""
+
+    column: str
+    says: str
+    instead_of: str
+
+
+def differing(one: Statement, other: Statement) -> list[Difference]:
+    """Return in what a record says something else than another one."""
     pairs = zip(COLUMNS, one.columns, other.columns, strict=True)
-    names = [name for name, a, b in pairs if a is not None and b is not None and a != b]
-    nested = {name.partition(":")[0] for name, value in one.more.items() if other.more.get(name, value) != value}
-    return [*names, *sorted(nested)]
+    found = [Difference(name, str(a), str(b)) for name, a, b in pairs if a is not None and b is not None and a != b]
+    more = ((name, value, other.more.get(name, value)) for name, value in sorted(one.more.items()))
+    return [*found, *(Difference(name, a, b) for name, a, b in more if a != b)]
 
 
 @lru_cache(1 << 14)
@@ -126,7 +135,7 @@ def _items(text: str) -> str:
 @lru_cache(1 << 14)
 def _folded(value: str) -> str | None:
     text = _text(value)
-    return text.lower() if text else None
+    return folded(text) if text else None
 
 
 @lru_cache(1 << 14)

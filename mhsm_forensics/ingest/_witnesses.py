@@ -26,13 +26,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..case import Case
-    from ._statements import Statement
+    from ._statements import Difference, Statement
 
+_CONTRADICTS: Final = {"contradicts": "column", "says": "says", "instead_of": "instead_of"}
 _SAID: Final = ["route", "evidence_id", "t", "tick", "precision", *COLUMNS, *NESTED]
 _PLACE: Final = ("evidence_id", "source_file", "source_line", "source_offset", "source_length")
 _ROWS: Final = 1 << 16
 _TEXTS: Final = [column.name for column in schema.EVENTS if column.type == "string"]
-_FORM: Final = schema.arrow_schema(schema.WITNESSES)
+_SHARED: Final = ["route", "evidence_id", "source_file"]  # columns of few values, of events too
+_FEW: Final = ["log", "relation", *_SHARED]
+_FORM: Final = pa.schema(
+    pa.field(one.name, pa.dictionary(pa.int32(), pa.string()) if one.name in _FEW else one.type)
+    for one in schema.arrow_schema(schema.WITNESSES)
+)
 
 
 @dataclass(frozen=True)
@@ -100,12 +106,15 @@ def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
             other = "same in other bytes" if routes[number] == routes[fullest] else "other route"
             relation[number] = "fullest" if number == fullest else "same bytes" if before != number else other
             contradicts[number] = witnesses[number]
-    return rows.assign(event=event, relation=relation, same_bytes_as=same, contradicts=contradicts)
+    rows = rows.assign(event=event, relation=relation, same_bytes_as=same)
+    for name, field_of in _CONTRADICTS.items():
+        rows[name] = [one and [getattr(difference, field_of) for difference in one] for one in contradicts]
+    return rows
 
 
 def _requests(
     sources: list[Source], rows: pd.DataFrame, first: np.ndarray
-) -> Iterator[tuple[int, dict[int, list[str] | None]]]:
+) -> Iterator[tuple[int, dict[int, list[Difference] | None]]]:
     """Yield the number of the fullest record of each request, and those of its witnesses with what they contradict."""
     cells = rows["cell"].to_numpy()
     order = np.argsort(cells, kind="stable")
@@ -271,7 +280,8 @@ def _held(case: Case, rows: pd.DataFrame | None, repeated: pd.DataFrame | None) 
 
 def _alone(path: Path, paired: np.ndarray) -> pa.Table:
     """Return the records of a part that are the only witness of their event."""
-    table = pq.read_table(path, columns=["event_id", "route", *_PLACE])
+    with pq.ParquetFile(path, read_dictionary=_SHARED) as file:
+        table = file.read(["event_id", "route", *_PLACE])
     if len(paired):
         stays = np.ones(len(table), bool)
         stays[paired] = False
@@ -289,7 +299,7 @@ def _alone(path: Path, paired: np.ndarray) -> pa.Table:
 
 
 def _all(value: str, count: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value, pa.string()), count)
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, "int32")), pa.array([value]))
 
 
 def _told(rows: pd.DataFrame) -> pa.Table:

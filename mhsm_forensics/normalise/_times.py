@@ -131,7 +131,7 @@ def precisions_of(texts: Sequence[str] | pa.Array) -> np.ndarray:
     marks = ((10, "T"), (19, "."), (-1, "Z"))
     plain = [pc.equal(pc.utf8_slice_codeunits(column, at, at + 1 or None), mark) for at, mark in marks]
     is_plain = np.logical_and.reduce([mark.to_numpy(zero_copy_only=False) for mark in plain])
-    found = np.array([10**7, 10**6, 10**5, 10**4, 10**3, 100, 10, 1], "int64")[np.clip(lengths - 21, 0, 7)]
+    found: np.ndarray = np.array([10**7, 10**6, 10**5, 10**4, 10**3, 100, 10, 1], "int64")[np.clip(lengths - 21, 0, 7)]
     for index in np.flatnonzero(~is_plain).tolist():
         found[index] = _precision(column[index].as_py().strip())
     return found
@@ -146,7 +146,7 @@ def _precision(text: str) -> int:
     clock = _SECONDS.search(text)
     if clock is None:
         return 600_000_000
-    return int(max(10 ** (7 - len(clock[1] or "")), 1))
+    return int(10 ** max(7 - len(clock[1] or ""), 0))
 
 
 _SECONDS = re.compile(r"(?::\d\d:\d\d|T\d{6})(?:[.,](\d{1,9}))?")

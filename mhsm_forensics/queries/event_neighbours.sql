@@ -2,6 +2,10 @@
 WITH named AS (
   SELECT
     t,
+    tick,
+    source_file,
+    source_offset,
+    source_number,
     event_id,
     CASE :by WHEN 'actor' THEN actor WHEN 'key' THEN key WHEN 'correlation_id' THEN correlation_id END
       AS name
@@ -9,9 +13,9 @@ WITH named AS (
 ), alike AS (
   SELECT
     event_id,
-    lag(event_id) OVER (ORDER BY t, event_id) AS before,
-    lead(event_id) OVER (ORDER BY t, event_id) AS after,
-    row_number() OVER (ORDER BY t, event_id) AS place,
+    lag(event_id) OVER (ORDER BY t, tick, source_file, source_offset, source_number, event_id) AS before,
+    lead(event_id) OVER (ORDER BY t, tick, source_file, source_offset, source_number, event_id) AS after,
+    row_number() OVER (ORDER BY t, tick, source_file, source_offset, source_number, event_id) AS place,
     count(*) OVER () AS events
   FROM named
   WHERE name = :name

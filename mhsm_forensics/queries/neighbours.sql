@@ -26,7 +26,7 @@ CROSS JOIN middle
 WHERE
   t BETWEEN middle_t - :seconds * 1e6 AND middle_t + :seconds * 1e6
   AND (
-    event_id = :event_id OR actor = its_actor OR caller_ip = its_ip OR token_id = its_token 
+    event_id = :event_id OR actor = its_actor OR caller_ip = its_ip OR token_id = its_token
     OR correlation_id = its_correlation
   )
-ORDER BY t, event_id
+ORDER BY t, tick, source_file, source_offset, source_number, event_id

@@ -3,6 +3,10 @@
 WITH judged AS (
   SELECT
     t,
+    tick,
+    source_file,
+    source_offset,
+    source_number,
     event_id,
     @lane,
     -- state: success, accepted, denied, anything else
@@ -20,4 +24,4 @@ WHERE coalesce(place, :others) = coalesce(:lane, coalesce(place, :others))
   AND kind = coalesce(:kind, kind)
   AND state = coalesce(:state, state)
   AND control = coalesce(:control, control)
-ORDER BY t, event_id
+ORDER BY t, tick, source_file, source_offset, source_number, event_id

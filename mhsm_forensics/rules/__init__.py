@@ -18,6 +18,7 @@ from . import (
     _unheard,
     _use,
     _ways_in,
+    _witnesses,
 )
 from ._material import Material, case_of
 from ._rule import SEVERITIES, Hit, Rule
@@ -36,6 +37,7 @@ RULES = (
     *_sign_ins.RULES,
     *_use.RULES,
     *_ways_in.RULES,
+    *_witnesses.RULES,
     *_silence.RULES,
     *_unheard.RULES,
 )

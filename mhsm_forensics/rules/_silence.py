@@ -43,14 +43,6 @@ def _grave_denied(found: Material) -> Iterator[Hit]:
         yield Hit(title(what, rows), raised("low", departs(rows)), "high", rows)
 
 
-def _lacking(found: Material) -> Iterator[Hit]:
-    for rows in stretches(found.asked("detect_lacking"), by=("hsm", "other_route")):
-        acts = int(rows["control"].sum())
-        what = f"{rows['other_route'].iloc[0]} lacks {times(len(rows), 'record')} that came by {names(rows['route'])}"
-        grave = f", {times(acts, 'act')} among them ({acts_of(rows[rows['control'] == 1])})" if acts else ""
-        yield Hit(f"{what}{grave}{on(rows)}, {when(rows)}", raised("low", bool(acts)), "medium", rows)
-
-
 def _silence_after(found: Material) -> Iterator[Hit]:
     acts = found.done
     grave = acts[has(acts["effect"], "destroy", "export") & acts["event_id"].isin(found.loud)]
@@ -221,27 +213,6 @@ RULES: Final = (
         days=3,
         check=_silence,
         broad=True,
-    ),
-    Rule(
-        id="route-lacks-records",
-        title="Records that one route has and another lacks",
-        question="second-witness",
-        severity="low",
-        rises="low; medium where what lacks changes, exports or destroys",
-        confidence="medium",
-        techniques=("T1685.002", "T1070"),
-        why="The same HSM's log came by two ways, and one of them lacks what the other has, in a time in which both were "
-        "delivering. It was lost on that way, or somebody took it out there: rows of a workspace can be purged, blobs of a "
-        "container replaced.",
-        benign="Azure Monitor doesn't promise every record; an export that was cut short; files that are missing from this "
-        "evidence.",
-        next_step="mf.analyse.reconcile(case.events) has the hours. Collect both again. Who may purge the workspace or write to "
-        "the container, and what do the activity log and the log of the storage account say of these hours?",
-        reference="https://learn.microsoft.com/azure/azure-monitor/platform/resource-logs",
-        routes=2,
-        gravity=4,
-        broad=True,
-        check=_lacking,
     ),
     Rule(
         id="contradiction",

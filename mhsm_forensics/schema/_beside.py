@@ -24,6 +24,8 @@ WITNESSES = (
     Column("relation", "string", "`fullest` (the event has its values), `same bytes` as a record before it, `same in other bytes` by the same route, `other route`"),
     Column("same_bytes_as", "string", "the first record with the same bytes, where there is one before it"),
     Column("contradicts", "list", "columns in which it says something else than the event, though it is the same request"),
+    Column("says", "list", "what it says in these"),
+    Column("instead_of", "list", "what the event says in these"),
     Column("route", "string", "how it came, as in events"),
     *PLACE,
 )  # fmt: skip

@@ -26,7 +26,8 @@ _WORDS: Final = """## What the words mean
   compares identifiers so; what would be a slash, a percent sign or an invisible character stays escaped. Of two HSMs, keys of
   one name are two keys. Paths of Azure Resource Manager name keys too. `request_uri` has the spelling.
 * **Witness**: a request is one event, and every record that says it is a witness of it, whatever its route, its bytes and its
-  precision.
+  precision. The event has the id and the values of the fullest one: with the finest time, then with most columns filled, then
+  the first by id. `docs/witnesses.md` says when two records say one request.
 * **Finding**: `finding_id` stays the same after a rebuild, and when other findings come or go; `number` (`F07`) is for people and
   is given anew by each run. Commands and panels take both; notes and saved views keep the id.
 
