@@ -16,7 +16,7 @@ from typing import Any, Final
 import pandas as pd
 import pyarrow as pa
 
-from . import analyse, engine, operations, playbook, schema
+from . import engine, operations, playbook, schema
 from .errors import InputError
 from .rules import RULES, SEVERITIES, Hit, Material, Rule, case_of
 
@@ -153,11 +153,11 @@ def looked_for(events: Any, findings: pd.DataFrame) -> pd.DataFrame:
     (``documented``: every name has a source for Managed HSM; ``expected``: some have one for key vaults or the REST
     interface only; ``unseen``: none was ever seen in a source; ``any name``: the rule goes by no name), ``tables`` (of the
     case, that it needs), ``testable`` (``yes``, or ``not testable here``: then that nothing was found says nothing) and
-    ``reason`` (why not), ``rows_examined`` (events of these names, or of the same class under any name, and records of the
-    other tables), ``findings`` (count), ``first_time``, ``last_time`` (UTC, of the tables that it needs); one row per rule,
-    in their order.
+    ``reason`` (why not), ``rows_examined`` (events that are or may be these acts, or of the same class, and records of
+    the other tables), ``findings`` (count), ``first_time``, ``last_time`` (UTC, of the tables that it needs); one row per
+    rule, in their order.
     """
-    asked = analyse.outcomes(events)
+    asked = engine.query(events, "detect_examined")
     held = {name: _held(events, name) for name in _IN_WORDS} | {"events": (int(asked["events"].sum()), asked)}
     counts = findings["rule_id"].value_counts()
     rows = []
@@ -205,8 +205,10 @@ def _not_testable(rule: Rule, asked: pd.DataFrame, held: dict[str, int]) -> str 
     days = (asked["last_time"].max() - asked["first_time"].min()) / pd.Timedelta(days=1)
     if days < rule.days:
         return f"{rule.days} days of events are needed to know what is usual; there are {days:.1f}"
-    if _vocabulary(rule) == "unseen" and not _examined(rule, asked, {}):
-        return "no source shows how a managed HSM names these operations, and none of them is in the events"
+    if _vocabulary(rule) == "unseen" and not _examined(rule, asked, {}) and not asked["by_route"].any():
+        return (
+            "no source shows how a managed HSM names these operations, and the events hold no route that would say it"
+        )
     return None
 
 
@@ -318,5 +320,6 @@ def _examined(rule: Rule, asked: pd.DataFrame, held: dict[str, tuple[int, pd.Dat
         return others
     if not rule.operations and not rule.classes:
         return others + int(asked["events"].sum())
-    named = asked["operation"].str.lower().isin([name.lower() for name in rule.operations])
+    acts = [act for act in asked["act"].dropna().unique() if not set(act.split("|")).isdisjoint(rule.operations)]
+    named = asked["act"].isin(acts)
     return others + int(asked.loc[named | asked["operation_class"].isin(list(rule.classes)), "events"].sum())

@@ -40,7 +40,7 @@ COLUMNS = {
     "reconcile": "hour hsm route other_route records other_records lacking lacking_within first_time last_time event_id",
     "restores": "hsm start end seconds answered failed principals operation outcome actor principal object_id caller_ip "
     "event_id label",
-    "unknown_operations": "operation class_by_uri operation_status events first_time last_time example_uri",
+    "unknown_operations": "operation act known_by class_by_uri operation_status events first_time last_time example_uri",
     "concurrent": "actor principal object_id one_place other_place first_time last_time turns shortest_seconds event_id "
     "next_event_id",
     "entities": "kind value hsm first_time last_time events success accepted denied failure unknown control_events",

@@ -53,6 +53,8 @@ def planted(*rows: Row) -> list[Row]:
     return [{**row, "planted": True} for row in rows]
 
 
+HOST = "https://contoso.managedhsm.azure.net"
+UNNAMED = {"operation": "Op-17", "request_uri": f"{HOST}/keys"}
 GRANT = {"operation": "RoleAssignmentCreate", "http_status": 201, "scope": "/", "assignment_id": "g1"}
 UNGRANT = {"operation": "RoleAssignmentDelete", "scope": "/", "assignment_id": "g1"}
 BACKUP = {"operation": "BackupCreate", "http_status": 202}
@@ -144,7 +146,11 @@ CASES = [
     Case("contradiction", "medium", [DELETE, *planted({"at": "2026-01-16 03:10", **SIGN})],
          [DELETE, RECOVER, {"at": "2026-01-16 03:10", **SIGN}]),
     Case("operation-never-seen-before", "low", planted({"operation": "KeyGetAttestation"}), [{"operation": "KeyGet"}]),
-    Case("unknown-operation", "low", planted({"operation": "LocalRbacGrant"}), [{"operation": "KeyGet"}]),
+    Case("unknown-operation", "low", planted({"operation": "LocalRbacGrant"}),
+         [{"operation": "LocalRbacGrant", "request_uri": f"{HOST}/keys/k/backup"}]),
+    Case("unnamed-operation", "info", [*planted(UNNAMED), UNNAMED], [{**UNNAMED, "operation": "KeyList"}]),
+    Case("name-against-route", "low", planted({**PURGE, "operation": "KeyGet", "request_uri": f"{HOST}/deletedkeys/k"}),
+         [{**PURGE, "request_uri": f"{HOST}/deletedkeys/k"}]),
 ]  # fmt: skip
 
 POLL = {"operation": "BackupStatusGet", "job_id": "j"}

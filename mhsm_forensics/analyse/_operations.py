@@ -60,16 +60,17 @@ def outcomes(events: Any) -> pd.DataFrame:
 
 
 def unknown_operations(events: Any) -> pd.DataFrame:
-    """Operations whose name no source knows.
+    """Operations whose name no source knows, or says other than path and status do.
 
     Parameters
     ----------
     events
-        Columns ``time``, ``t``, ``operation``, ``operation_status``, ``class_by_uri``, ``request_uri``.
+        Columns ``time``, ``t``, ``operation``, ``operation_status``, ``act``, ``known_by``, ``class_by_uri``, ``request_uri``.
 
     Returns
     -------
-    Columns ``operation``, ``class_by_uri`` (what the URI alone says it is), ``operation_status``, ``events``,
-    ``first_time``, ``last_time`` (UTC), ``example_uri``; one row per operation and class, by first event.
+    Columns ``operation``, ``act`` (what path and status say it is; several parted by ``|``), ``known_by`` (``route``,
+    ``contradiction`` or ``nothing``), ``class_by_uri``, ``operation_status``, ``events``, ``first_time``, ``last_time``
+    (UTC), ``example_uri``; one row per operation and act, by first event.
     """
     return engine.query(events, "unknown_operations")

@@ -82,6 +82,8 @@ NOT_EXPRESSED: Final = {
     "success-without-known-right": "the HSM's own role assignments are in no table of a workspace",
     "dormant-principal": "a scheduled rule looks back two weeks at most, and the silence alone is as long",
     "unknown-operation": "it needs the list of all known names and routes",
+    "name-against-route": "it needs the list of all known names and routes",
+    "unnamed-operation": "names that are new are no alarm where the route says what was asked for",
     "odd-hours": "it needs the habit of weeks, hour by hour",
 }
 

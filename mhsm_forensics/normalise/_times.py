@@ -140,15 +140,16 @@ def precisions_of(texts: Sequence[str] | pa.Array) -> np.ndarray:
 @lru_cache(1 << 12)
 def _precision(text: str) -> int:
     if number := _NUMBER.fullmatch(text):
-        return max(_TICKS_OF.get(len(number[1]), 1) // 10 ** len(number[2] or ""), 1)
+        return max(_TICKS_OF.get(len(number[1]), 1) // _POWERS[len(number[2] or "")], 1)
     if _JSON_DATE.fullmatch(text):
         return 10_000
     clock = _SECONDS.search(text)
     if clock is None:
         return 600_000_000
-    return int(10 ** max(7 - len(clock[1] or ""), 0))
+    return max(_POWERS[7] // _POWERS[len(clock[1] or "")], 1)
 
 
+_POWERS: Final = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000]
 _SECONDS = re.compile(r"(?::\d\d:\d\d|T\d{6})(?:[.,](\d{1,9}))?")
 
 

@@ -149,8 +149,9 @@ def unknown(found: Answers, writer: Writer) -> Table:
     """Operations that no source names."""
     return writer.table(
         found.unknown,
-        "Operations whose name stands in no published source.",
+        "Operations whose name stands in no published source, or contradicts path and status.",
         Col("operation", "Operation"),
+        Col("act", "By path and status"),
         Col("class_by_uri", "Class by request path"),
         _EVENTS,
         _FIRST,

@@ -42,13 +42,12 @@ def has(values: pd.Series[str], *words: str) -> pd.Series[bool]:
     >>> has(pd.Series(["change|read", "read", None]), "change", "destroy").tolist()
     [True, False, False]
     """
-    hits = {value: not set(value.split("|")).isdisjoint(words) for value in values.dropna().unique()}
-    return values.map(hits).fillna(value=False).astype(bool)
+    return values.isin([value for value in values.dropna().unique() if not set(value.split("|")).isdisjoint(words)])
 
 
 def is_open(rows: pd.DataFrame) -> pd.Series[bool]:
     """Whether the record, and the calls around it, leave open what was done."""
-    return rows["act"].str.contains("|", regex=False).fillna(value=False).astype(bool)
+    return rows["act"].isin([act for act in rows["act"].dropna().unique() if "|" in act])
 
 
 def either(rows: pd.DataFrame, done: str) -> str:

@@ -10,7 +10,7 @@ from ..text import spell, visible
 from ._readings import acts as acts_of
 from ._readings import has
 from ._rule import ATTACK, DOCS, Hit, Rule
-from ._words import departs, joined, names, on, raised, stretches, times, title, truly, when
+from ._words import departs, joined, names, raised, stretches, times, title, truly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -37,7 +37,7 @@ def _unknown(found: Material) -> Iterator[Hit]:
 
 
 def _unnamed(found: Material) -> Iterator[Hit]:
-    rows = found.asked("detect_unnamed")
+    rows = found.ask("detect_unnamed")
     if rows.empty:
         return
     count, calls = times(rows["operation"].nunique(dropna=False), "name"), times(int(rows["events"].sum()), "request")
