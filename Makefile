@@ -40,6 +40,7 @@ bench: setup
 	$(BIN)/python benchmarks/anomalies.py
 	$(BIN)/python benchmarks/pivot.py
 	$(BIN)/python benchmarks/detection.py
+	$(BIN)/python benchmarks/names.py
 
 docs: setup
 	$(BIN)/python tests/test_docs.py

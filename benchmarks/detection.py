@@ -45,7 +45,7 @@ class Judged:
 
 
 def events_of(lines: list[str]) -> pd.DataFrame:
-    """Read a log's lines as the loader does, without a case; the line is the end of the event_id."""
+    """Read a log's lines as the loader does, without a case."""
     from mhsm_forensics import load, schema
     from mhsm_forensics.case import Evidence
     from mhsm_forensics.normalise import Normaliser
@@ -66,8 +66,9 @@ def judge(name: str, seed: int) -> Judged:
 
     scenario: Scenario = next(one for one in scenarios() if one.name == name)
     week = scenario.week(seed)
-    findings = detect.run(events_of(week.lines))
-    core = {f"e:{number}" for number in week.core}
+    events = events_of(week.lines)
+    findings = detect.run(events)
+    core = set(events.loc[events["source_line"].isin(week.core), "event_id"])
     named = [not core.isdisjoint(ids) for ids in findings["event_ids"]]
     ranks = [rank for rank, hit in enumerate(named, 1) if hit]
     told = {

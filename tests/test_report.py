@@ -358,6 +358,10 @@ def noted(incident, tmp_path_factory):
     case.notes.view("Changed", "search.events", PURGES | {"columns": ["time"], "scope": None}, "0" * 64)
     for question in ODD:
         case.notes.view(f"Odd {question}", question, {"unheard_of": 1}, "0" * 64)
+    # as notes were written before findings had ids
+    case.notes.tag(event_id, "exfiltration", "F07: 3 keys backed up")
+    for rule_id in ("security-domain-download", "full-backup-not-routine"):
+        case.notes.view(f"Of before {rule_id}", "detect.run", {"rule_id": rule_id, "finding_id": "F99"}, "0" * 64)
     report.write(case, case.path / "r.html")
     return case
 
@@ -422,6 +426,26 @@ def test_a_saved_view_is_drawn_again_from_the_evidence(noted):
     assert len(view.frame) == 6
     assert "Saved by" in of_view(noted, "Purges")
     assert "the answer is the same now" in of_view(noted, "Purges")
+
+
+def test_a_saved_finding_is_found_by_its_id_whatever_its_number(noted, findings):
+    own = findings.tail(1)
+    asked = {"rule_id": own["rule_id"].iloc[0], "finding_id": own["finding_id"].iloc[0]}
+    noted.notes.view("One", "detect.run", asked, export.digest_of(own.drop(columns="number")))
+
+    (view,) = (one for one in views.saved(noted) if one.title == "One")
+
+    assert view.same
+    assert view.frame["number"].tolist() == own["number"].tolist()
+
+
+def test_a_note_of_before_that_names_a_number_is_told_for_what_it_is(noted):
+    assert "1 note names a finding by a number (F07)" in words(noted.path / "r.html")
+    one, several = (
+        of_view(noted, f"Of before {rule}") for rule in ("security-domain-download", "full-backup-not-routine")
+    )
+    assert "THE ANSWER IS ANOTHER ONE NOW" in one
+    assert "F99, a number of then, and rule full-backup-not-routine has 2 findings now" in several
 
 
 def test_a_view_whose_answer_changed_says_so(noted):

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ._streams import ENDS, TornStreamError, compression, decoded, expanded, failing, gathered, peek, read_from
+from ._streams import ENDS, HEAD, TornStreamError, compression, decoded, expanded, failing, gathered, peek, read_from
 from ._tars import Pipe, is_tar, tar_members
 from ._zips import content_of, is_zip, read_zip
 from .formats import Refusal, refusal
@@ -251,6 +251,23 @@ def blocks(path: Path, position: Position = ()) -> Iterator[bytes]:
     """
     for _, content in contents(path, [position]):
         yield from content
+
+
+def is_single(path: Path) -> bool:
+    """Whether a file is neither compressed nor an archive."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+        return compression(head) is None and not is_tar(head) and not is_zip(file, head)
+
+
+def head_of(path: Path, position: Position = ()) -> bytes:
+    """First bytes of a file, or of a member of it, decompressed; as many as it takes to know what it is."""
+    if not position and not is_read_as_one(path):
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    with suppress(TornStreamError):
+        return peek(blocks(path, position))[0]
+    return b""
 
 
 def slices(path: Path, position: Position, places: Iterable[tuple[int, int]]) -> Iterator[bytes]:

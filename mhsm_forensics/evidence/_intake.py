@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from ..case import FATES, Case, Evidence, record_custody, sha256_of, utc_now
 from ..errors import CaseError, InputError
 from ..zones import zone_name
-from ._containers import walk
+from ._containers import is_single, walk
 from ._find import unreadable
 from ._judge import judge, passed_over, storable
 from ._streams import BLOCK
@@ -83,7 +83,13 @@ def by_content(evidence: Iterable[Evidence]) -> dict[str, Evidence]:
 
 
 def acquire(
-    case: Case, source: Source, known: dict[str, Evidence], *, in_place: bool = False, words: Words | None = None
+    case: Case,
+    source: Source,
+    known: dict[str, Evidence],
+    *,
+    in_place: bool = False,
+    words: Words | None = None,
+    unrecorded: list[Evidence] | None = None,
 ) -> Taken:
     """Take one file into the case; nothing but the known entry if the case has these bytes.
 
@@ -102,6 +108,9 @@ def acquire(
         Reference the file where it is instead of copying it.
     words
         What the responder says of the times in it.
+    unrecorded
+        Where the entries of a file in place wait to be recorded with others (`record_added`): each record is a
+        write to disk that has to be waited for, and until then nothing of the file is in the case.
 
     Raises
     ------
@@ -110,7 +119,7 @@ def acquire(
     """
     try:
         (case.path / "evidence" / INCOMING).mkdir(parents=True, exist_ok=True)
-        return _acquired(case, source, known, words or Words(), in_place=in_place)
+        return _acquired(case, source, known, words or Words(), unrecorded, in_place=in_place)
     except _SourceError as problem:
         return Taken(passed_over=(problem.about,))
     except OSError as problem:
@@ -125,7 +134,20 @@ class _SourceError(Exception):
         self.about = about
 
 
-def _acquired(case: Case, source: Source, known: dict[str, Evidence], words: Words, *, in_place: bool) -> Taken:
+def record_added(case: Case, entries: Iterable[Evidence]) -> None:
+    """Say in the chain of custody what was added; on disk when this returns."""
+    record_custody(case.path, "added", *map(asdict, entries))
+
+
+def _acquired(
+    case: Case,
+    source: Source,
+    known: dict[str, Evidence],
+    words: Words,
+    unrecorded: list[Evidence] | None,
+    *,
+    in_place: bool,
+) -> Taken:
     copy = case.path / "evidence" / INCOMING / "copy"
     digest = _hashed(source) if in_place else _copied(source, copy)
     if digest in known:
@@ -135,7 +157,10 @@ def _acquired(case: Case, source: Source, known: dict[str, Evidence], words: Wor
     if not in_place:
         copy = copy.replace(copy.with_name(entry.evidence_id))
     entries, others = _with_members(source, entry, known, source.path if in_place else copy)
-    record_custody(case.path, "added", *map(asdict, entries))
+    if in_place and unrecorded is not None:
+        unrecorded += entries
+    else:  # before the file has its final name
+        record_added(case, entries)
     known |= by_content(entries)
     if not in_place:
         put_in_place(case, entry)
@@ -213,6 +238,8 @@ def _with_members(
     source: Source, entry: Evidence, known: dict[str, Evidence], path: Path
 ) -> tuple[list[Evidence], list[PassedOver]]:
     """Return the entry of a file, and behind an archive's those of its members; and what in it is passed over."""
+    if is_single(path):
+        return [entry], []
     found: dict[str, Evidence] = {}
     others: list[PassedOver] = []
     fault: str | None = None

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 from ..case import Case, Evidence, PassedOver, open_case, record_custody, require_unchanged, seal
-from ..evidence import ARCHIVE, acquire, by_content
+from ..evidence import ARCHIVE, acquire, by_content, record_added
 from ._publish import publish
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._wishes import Wish
 
 _NOT_DERIVED: Final = ("context/places.parquet",)  # from evidence, but from databases that somebody brought
+_TOGETHER: Final = 64  # files in place that are recorded with one write
 _NAMED: Final = 200  # files that one entry of the chain of custody names
 
 
@@ -30,6 +31,7 @@ class Adding:
         self._unfinished = unfinished(case)
         require_unchanged(case, self._unfinished)
         self._new: list[Evidence] = []
+        self._unrecorded: list[Evidence] = []
         self._others: list[PassedOver] = []
         self._words: dict[Words, set[str]] = {}
         self.known: list[str] = []
@@ -42,13 +44,23 @@ class Adding:
         for wish, what in found:
             self._others += what.passed_over
             for source in what.sources:
-                taken = acquire(self._case, source, self._content, in_place=wish.in_place, words=wish.words)
+                taken = acquire(self._case, source, self._content, in_place=wish.in_place, words=wish.words,
+                                unrecorded=self._unrecorded)  # fmt: skip
+                if len(self._unrecorded) >= _TOGETHER:
+                    self._record()
                 parts.take(entry for entry in taken.entries if entry.fates is None)
                 self._new += taken.entries
                 self._others += taken.passed_over
                 if taken.known:
                     self.known.append(source.relative)
                     self._say(taken, wish.words)
+        self._record()
+
+    def _record(self) -> None:
+        """Record what is in place; what a killed run did not record is as if it had not been looked at."""
+        if self._unrecorded:
+            record_added(self._case, self._unrecorded)
+            self._unrecorded.clear()
 
     def _say(self, taken: Taken, words: Words) -> None:
         """Keep that something else is said now of evidence that the case has: of a file, and of all that it holds."""

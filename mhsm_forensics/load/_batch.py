@@ -10,9 +10,10 @@ from ._shapes import Record, Row
 from ._window import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ._items import Item
+    from ._templates import Alike
 
 
 class Place(NamedTuple):
@@ -42,7 +43,7 @@ class Batch:
 
     `records`, `routes` (how each came), `utc` (whether its table says that times are UTC), `lines`, `offsets`, `lengths` and
     `nth` belong together, item by item. `context` holds records of other logs, each with its bytes and their place. `forms`
-    says what records were taken out of.
+    says what records were taken out of. `alike` are lines that were not read one by one, beside all of these.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -59,10 +60,16 @@ class Batch:
     forms: set[str] = field(default_factory=set)
     torn: str | None = None  # why compressed evidence ended early
     dates: str | None = None  # which number of a date is the day, where the file or the responder decides it
+    alike: Alike | None = None
 
     def __len__(self) -> int:
         """Count the records and rejects of all kinds."""
         return len(self.records) + len(self.rejects) + len(self.context)
+
+    @property
+    def last_line(self) -> int:
+        """Number of the last line with a record; 0 where there is none."""
+        return max(0, *self.lines, self.alike.last_line if self.alike else 0)
 
     def reject(self, place: Place, reason: str, raw: bytes) -> None:
         """Account for bytes that are no record."""
@@ -89,13 +96,13 @@ class Batch:
         self.lengths.append(place.length)
         self.nth.append(place.nth)
 
-    def add_lines(self, records: list[Record], data: list[bytes], line: int, offsets: list[int]) -> None:
-        """Account for lines that are a record each, as the service writes them; *line* is the first one's number."""
+    def add_lines(self, records: list[Record], data: list[bytes], lines: Sequence[int], offsets: list[int]) -> None:
+        """Account for lines that are a record each, as the service writes them."""
         self.records += records
         self.routes += ["storage"] * len(records)
         self.utc += [False] * len(records)
         self.data += data
-        self.lines += range(line, line + len(records))
+        self.lines += lines
         self.offsets += offsets
         self.lengths += map(len, data)
         self.nth += [1] * len(records)
@@ -129,7 +136,15 @@ class Batch:
         """Return a batch of some of the records; rejects and blanks stay behind."""
         chosen = list(indices)
         batch = Batch()
-        for name in ("records", "routes", "utc", "data", "lines", "offsets", "lengths", "nth"):
+        for name in _COLUMNS:
             column = getattr(self, name)
             setattr(batch, name, [column[index] for index in chosen])
         return batch
+
+    def append(self, other: Batch) -> None:
+        """Add the records of another batch."""
+        for name in _COLUMNS:
+            getattr(self, name).extend(getattr(other, name))
+
+
+_COLUMNS = ("records", "routes", "utc", "data", "lines", "offsets", "lengths", "nth")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,25 +13,31 @@ from ._batch import Batch
 from ._items import is_certain, is_plain, item_of
 from ._scan import Scanner
 from ._shapes import Record, decode
+from ._window import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from ._window import Window
+    from ._templates import Alike, Templates
 
 _HEAD = 64 << 10
 _GLUE = b" \t\r\n,[]\x1e"
 
 
-def text_batches(window: Window) -> Iterator[Batch]:
-    """Yield what JSON text holds, be it lines or a document."""
+def text_batches(window: Window, templates: Templates | None = None) -> Iterator[Batch]:
+    """Yield what JSON text holds, be it lines or a document; lines that are alike need not be read one by one."""
     window.hold(0, _HEAD)
-    reader = _Text(window, Scanner(window, lined=_is_lined(window.data[:_HEAD])))
+    lined = is_lined(window.data[:_HEAD])
+    reader = _Text(window, Scanner(window, lined=lined), templates if lined else None)
     while window.data or window.more():
         yield reader.batch()
 
 
-def _is_lined(head: bytes) -> bool:
+def _read(data: bytes) -> Iterator[Batch]:
+    return text_batches(Window([data]))
+
+
+def is_lined(head: bytes) -> bool:
     """Whether a line of the file is a whole record by itself, whatever stands around it."""
     return any(_is_record(line.strip(_GLUE)) for line in head.splitlines())
 
@@ -45,13 +52,17 @@ def _is_record(line: bytes) -> bool:
 class _Text:
     """Goes through JSON text, by lines where a line begins and by what stands there elsewhere."""
 
-    def __init__(self, window: Window, scanner: Scanner) -> None:
-        self._window, self._scanner = window, scanner
+    def __init__(self, window: Window, scanner: Scanner, templates: Templates | None) -> None:
+        self._window, self._scanner, self._templates = window, scanner, templates
+        self._alike: Alike | None = None
         self._at_line_start = True
 
     def batch(self) -> Batch:
         """Account for about as much as is held, and let go of it."""
         batch, at = Batch(), 0
+        known = self._templates if self._begins_line else None
+        self._alike = known.read(self._window.data, self._window.offset, _read) if known else None
+        batch.alike = self._alike
         end = self._window.offset + len(self._window.data)
         while at < len(self._window.data) and self._window.offset + at < end:
             at = self._some(batch, at)
@@ -60,12 +71,20 @@ class _Text:
         self._window.drop(at)
         return batch
 
+    @property
+    def _begins_line(self) -> bool:
+        return self._scanner.is_between and self._at_line_start
+
     def _some(self, batch: Batch, at: int) -> int:
-        if self._scanner.is_between and self._at_line_start:
-            last = self._window.data.rfind(b"\n")
-            if last >= at:
-                return self._lines(batch, at, last)
-        return self._step(batch, at)
+        if not self._begins_line:
+            return self._step(batch, at)
+        window, limit = self._window, len(self._window.data)
+        if self._alike:
+            if end := self._alike.run_at(window.offset + at, window.line_at(at)):
+                return end - window.offset
+            limit = min(limit, self._alike.next_run(window.offset + at) - window.offset)
+        last = window.data.rfind(b"\n", at, limit)
+        return self._lines(batch, at, last) if last >= at else self._step(batch, at)
 
     def _step(self, batch: Batch, at: int) -> int:
         at = self._scanner.step(batch, at)
@@ -74,15 +93,17 @@ class _Text:
 
     def _lines(self, batch: Batch, at: int, last: int) -> int:
         """Account for the lines up to the last break; returns where they end, or where a longer thing does."""
-        window, first = self._window, self._window.line_at(at)
+        window = self._window
         pieces = window.data[at:last].split(b"\n")
         lengths = np.fromiter(map(len, pieces), "int64", len(pieces)) + 1
         starts = (window.offset + at + np.cumsum(lengths) - lengths).tolist()
+        numbers: Sequence[int] = range(first := window.line_at(at), first + len(pieces))
         if b"\r" in window.data:
+            numbers = _numbered(pieces, first)
             pieces = [piece.rstrip(b"\r") for piece in pieces]
         index = 0
         while index < len(pieces):
-            index += self._plain_lines(batch, pieces, index, first, starts)
+            index += self._plain_lines(batch, pieces, index, numbers, starts)
             if index < len(pieces) and not pieces[index].strip():
                 batch.blank += 1
                 index += 1
@@ -102,13 +123,22 @@ class _Text:
                 break
         return self._window.offset + at
 
-    def _plain_lines(self, batch: Batch, pieces: list[bytes], index: int, first: int, starts: list[int]) -> int:
+    def _plain_lines(
+        self, batch: Batch, pieces: list[bytes], index: int, lines: Sequence[int], starts: list[int]
+    ) -> int:
         """Account for lines that are records as the service writes them; returns how many there are in a row."""
         records = _decoded(pieces, index)
         count = len(records)
         if count:
-            batch.add_lines(records, pieces[index : index + count], first + index, starts[index : index + count])
+            places = slice(index, index + count)
+            batch.add_lines(records, pieces[places], lines[places], starts[places])
         return count
+
+
+def _numbered(pieces: list[bytes], first: int) -> list[int]:
+    """Numbers of lines that end with a newline, where a carriage return by itself ends one too."""
+    breaks = (piece.count(b"\r") + (not piece.endswith(b"\r")) for piece in pieces[:-1])
+    return list(accumulate(breaks, initial=first))
 
 
 def _decoded(pieces: list[bytes], index: int) -> list[Record]:

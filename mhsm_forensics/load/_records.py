@@ -19,10 +19,14 @@ from ._window import KEPT, Window
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from ._templates import Templates
+
 _BLOCK = 64 << 10
 
 
-def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[Batch]:
+def records(
+    content: Iterable[bytes], *, dates: str | None = None, templates: Templates | None = None
+) -> Iterator[Batch]:
     """Yield the records of a file with their places, and account for every line that is none.
 
     Parameters
@@ -32,6 +36,8 @@ def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[B
         whole file says which number of its dates is the day; what can't be had twice is kept on disk meanwhile.
     dates
         What the responder says of that, for files that don't decide it: ``day-first`` or ``month-first``.
+    templates
+        What is known of lines that came before; with it, lines like them are not read one by one (`Batch.alike`).
 
     Returns
     -------
@@ -46,7 +52,7 @@ def records(content: Iterable[bytes], *, dates: str | None = None) -> Iterator[B
         content = _Kept(content)
     order: str | None = None
     is_known = False
-    for batch in _batches(content):
+    for batch in _batches(content, templates):
         if not is_known and needs_order(record.time for record in batch.records):
             order, is_known = _order_of(content, dates), True
         batch.dates = order
@@ -60,10 +66,10 @@ def _order_of(content: Iterable[bytes], by_responder: str | None) -> str | None:
     return order.decided(by_responder)
 
 
-def _batches(content: Iterable[bytes]) -> Iterator[Batch]:
+def _batches(content: Iterable[bytes], templates: Templates | None = None) -> Iterator[Batch]:
     stream = _Stream(content)
     last: Batch | None = None
-    for batch in _framed(Window(stream)):
+    for batch in _framed(Window(stream), templates):
         if last is not None:
             yield last
         last = batch
@@ -74,12 +80,12 @@ def _batches(content: Iterable[bytes]) -> Iterator[Batch]:
     yield last
 
 
-def _framed(window: Window) -> Iterator[Batch]:
+def _framed(window: Window, templates: Templates | None) -> Iterator[Batch]:
     window.hold(0, KEPT)
     if window.data.startswith((AVRO, PARQUET)):
         return stored_batches(window)
     header = table_of(window.data[:KEPT])
-    return row_batches(window, header) if header else text_batches(window)
+    return row_batches(window, header) if header else text_batches(window, templates)
 
 
 def _say_unreadable(batch: Batch, stream: _Stream) -> None:
@@ -90,7 +96,7 @@ def _say_unreadable(batch: Batch, stream: _Stream) -> None:
         cut = batch.rejects.pop()
         batch.reject(cut.place, reason, cut.raw)
     else:
-        batch.reject(Place(max(batch.lines, default=0) + 1, stream.read, 0), reason, b"")
+        batch.reject(Place(batch.last_line + 1, stream.read, 0), reason, b"")
 
 
 class _Kept:

@@ -34,7 +34,7 @@ class Window:
             self.ended = block is None
             parts.append(block or b"")
             wanted -= len(parts[-1])
-        grown = b"".join(parts)
+        grown = b"".join(filter(None, parts)) if self.data else b"".join(parts[1:])
         grew, self.data = len(grown) > len(self.data), grown
         return grew
 

@@ -7,7 +7,6 @@ soon as they are counted in, while they are still in the processor's cache.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,22 +18,24 @@ import pyarrow.compute as pc
 from .. import schema
 from ..load import Batch, Record, Reject
 from ._addresses import Address, address_of
+from ._alike import AlikeRows, Rests
 from ._callers import Caller, caller_of, claims_in
 from ._context import ContextRows
 from ._denials import denial_of
+from ._digests import record_ids
 from ._facts import Facts, Settled
 from ._nested import object_in
-from ._places import event_id, event_ids, rejects_table, source_file
+from ._places import event_id, place_columns, rejects_table
 from ._requests import Asked, Request, object_of, outcome_of, properties_in, request_of, uri_parts, whole
 from ._resources import MANAGED_HSM, Resource, origin_of, resource_of
-from ._times import Clock, precisions_of, ticks_of
+from ._times import Clock, precisions_of, ticks_of, time_columns
 
 if TYPE_CHECKING:
     from ..case import Evidence
 
 __all__ = [
-    "Normalised", "Normaliser", "address_of", "caller_of", "claims_in", "event_id", "object_of", "outcome_of", "properties_in",
-    "resource_of", "uri_parts", "whole",
+    "AlikeRows", "Normalised", "Normaliser", "Rests", "address_of", "by_scope", "caller_of", "claims_in", "event_id",
+    "object_of", "outcome_of", "properties_in", "resource_of", "taken_apart", "uri_parts", "whole",
 ]  # fmt: skip
 
 _REMEMBERED = 1 << 16
@@ -141,59 +142,52 @@ class Normaliser:
 
     def finish(self) -> Normalised:
         """Return the tables of all that was taken."""
-        table = self._events()
-        in_scope = _in_scope(table)
-        rejects = rejects_table(self._rejects)
-        return Normalised(table.filter(in_scope), table.filter(pc.invert(in_scope)), rejects, self._context.tables())
+        table, _ = self.taken_apart()
+        return Normalised(*by_scope(table), rejects_table(self._rejects), self._context.tables())
 
-    def _events(self) -> pa.Table:
+    def taken_apart(self) -> tuple[pa.Table, list[str]]:
+        """Return the records in and out of scope, and of each what its id rests on beside what hardly ever repeats."""
         ticks = np.concatenate(self._ticks) if self._ticks else np.zeros(0, "int64")
         callers, requests = self._callers.settle(), self._requests.settle()
         addresses, resources = self._addresses.settle(), self._resources.settle()
+        bases = self._bases(callers, requests, addresses, resources)
+        kept = self._kept
         columns: dict[str, Any] = {
-            **self._kept, **self._sources(), "source_number": self._kept["nth"],
+            **kept, **self._places(), **time_columns(ticks, np.concatenate([ticks[:0], *self._precisions])),
             **callers.columns(_columns_of(Caller)), **requests.columns(_columns_of(Request)),
             **resources.columns(_columns_of(Resource)), **addresses.columns(Address._fields),
             "key": _keys(resources, requests),
-            "record_id": self._record_ids(ticks, callers, requests, addresses, resources),
-            "time": pa.array(ticks // 10).cast(pa.timestamp("us")),
-            "t": pa.array(ticks // 10),
-            "tick": pa.array(ticks % 10),
-            "precision": pa.array(np.concatenate(self._precisions) if self._precisions else ticks),
-            "result_description": pa.array(self._kept["result_description"], pa.string()).dictionary_encode(),
+            "record_id": record_ids(ticks, bases, kept["correlation_id"], kept["duration_ms"]),
+            "result_description": pa.array(kept["result_description"], pa.string()).dictionary_encode(),
         }  # fmt: skip
-        return pa.table([_typed(columns[c.name], c.type) for c in schema.EVENTS], names=list(schema.EVENT_NAMES))
+        names = list(schema.EVENT_NAMES)
+        return pa.table([_typed(columns[c.name], c.type) for c in schema.EVENTS], names=names), bases
 
-    def _sources(self) -> dict[str, pa.Array]:
-        files = pa.array(self._kept["file"], pa.int32())
-        ids = _named(files, [entry.evidence_id for entry in self._evidence])
-        return {
-            "event_id": event_ids(ids, self._kept["source_offset"], self._kept["nth"]),
-            "evidence_id": ids,
-            "source_file": _named(files, [source_file(entry) for entry in self._evidence]),
-        }
+    def _places(self) -> dict[str, pa.Array]:
+        kept = self._kept
+        return place_columns(
+            self._evidence, kept["file"], kept["source_line"], kept["source_offset"], kept["source_length"], kept["nth"]
+        )
 
-    def _record_ids(
-        self,
-        ticks: np.ndarray,
-        callers: Settled[Caller],
-        requests: Settled[Request],
-        addresses: Settled[Address],
-        resources: Settled[Resource],
+    @staticmethod
+    def _bases(
+        callers: Settled[Caller], requests: Settled[Request], addresses: Settled[Address], resources: Settled[Resource]
     ) -> list[str]:
-        """Digest of what every route keeps: time, resource, request, answer, caller, address, correlation id."""
+        """What a record's id rests on beside time, correlation id and duration: resource, request, answer, caller, address."""
         who = [f"{caller.object_id}\x1f{caller.app_id}" for caller in callers.facts]
         said = [request.digest for request in requests.facts]
         what = [resource.resource_id for resource in resources.facts]
         where = [address.caller_ip for address in addresses.facts]
-        rows = zip(ticks.tolist(), *(f.index.tolist() for f in (requests, callers, resources, addresses)),
-                   self._kept["correlation_id"], self._kept["duration_ms"], strict=True)  # fmt: skip
-        return [
-            hashlib.sha256(
-                f"{tick}\x1f{said[r]}\x1f{who[c]}\x1f{what[s]}\x1f{where[a]}\x1f{correlation or ''}\x1f{ms}".encode()
-            ).hexdigest()[:32]
-            for tick, r, c, s, a, correlation, ms in rows
-        ]
+        rows = zip(*(f.index.tolist() for f in (requests, callers, resources, addresses)), strict=True)
+        return [f"{said[r]}\x1f{who[c]}\x1f{what[s]}\x1f{where[a]}" for r, c, s, a in rows]
+
+
+def taken_apart(*batches: tuple[Batch, Evidence]) -> tuple[pa.Table, list[str]]:
+    """`Normaliser.taken_apart` of some batches, each with its evidence."""
+    normaliser = Normaliser()
+    for batch, evidence in batches:
+        normaliser.take(batch, evidence)
+    return normaliser.taken_apart()
 
 
 @lru_cache(_REMEMBERED)
@@ -245,17 +239,16 @@ def _routes(routes: list[str], evidence: Evidence) -> list[str]:
     return routes
 
 
-def _in_scope(table: pa.Table) -> pa.ChunkedArray:
-    """Managed HSMs, and records that name no resource at all: nothing says that those are of another one."""
-    return pc.fill_null(pc.equal(table["resource_type"].cast(pa.string()), MANAGED_HSM), fill_value=True)
+def by_scope(table: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """Records of managed HSMs, with those that name no resource at all: nothing says of what they are; and all others."""
+    in_scope = pc.fill_null(pc.equal(table["resource_type"].cast(pa.string()), MANAGED_HSM), fill_value=True)
+    if pc.all(in_scope).as_py() is not False:
+        return table, table.slice(0, 0)
+    return table.filter(in_scope), table.filter(pc.invert(in_scope))
 
 
 def _columns_of(kind: type) -> list[str]:
     return [column.name for column in fields(kind) if column.name in _NAMES]
-
-
-def _named(of: pa.Array, names: list[str]) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(of, pa.array(names, pa.string()))
 
 
 def _typed(values: Any, kind: str) -> pa.Array:

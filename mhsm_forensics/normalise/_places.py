@@ -10,10 +10,15 @@ import pyarrow.compute as pc
 from .. import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from ..case import Evidence
     from ..load import Place, Reject
+
+    Numbers = Sequence[int] | NDArray[np.int64]
 
 
 def event_id(evidence: Evidence, place: Place) -> str:
@@ -22,7 +27,28 @@ def event_id(evidence: Evidence, place: Place) -> str:
     return f"{evidence.evidence_id}:{which}"
 
 
-def event_ids(evidence_ids: pa.Array, offsets: list[int], nth: list[int]) -> pa.Array:
+def place_columns(
+    evidence: list[Evidence], files: Numbers, lines: Numbers, offsets: Numbers, lengths: Numbers, nth: Sequence[int] = ()
+) -> dict[str, pa.Array]:  # fmt: skip
+    """Columns that say where records are; *files* are numbers in *evidence*."""
+    of = pa.array(files, pa.int32())
+    ids = _named(of, [entry.evidence_id for entry in evidence])
+    return {
+        "event_id": event_ids(ids, offsets, nth),
+        "evidence_id": ids,
+        "source_file": _named(of, [source_file(entry) for entry in evidence]),
+        "source_line": pa.array(lines, pa.int64()),
+        "source_offset": pa.array(offsets, pa.int64()),
+        "source_length": pa.array(lengths, pa.int64()),
+        "source_number": pa.array(nth if len(nth) else [1] * len(files), pa.int64()),
+    }
+
+
+def _named(of: pa.Array, names: list[str]) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(of, pa.array(names, pa.string()))
+
+
+def event_ids(evidence_ids: pa.Array, offsets: Numbers, nth: Sequence[int]) -> pa.Array:
     """Ids of many records: `event_id`, a column at a time."""
     which = pa.array(offsets, pa.int64()).cast(pa.string())
     if max(nth, default=1) > 1:

@@ -95,6 +95,31 @@ def ticks_of(texts: Sequence[str], utc: Sequence[bool], clock: Clock = Clock()) 
     return ticks, dict(sorted(wrong.items()))
 
 
+def like_ticks(texts: pa.Array, clock: Clock) -> tuple[np.ndarray, np.ndarray]:
+    """Times that are spelt as the service does as ticks, and which of them are to be looked at one by one."""
+    ticks, is_odd = _cast(texts)
+    return ticks, is_odd | (ticks < _EARLIEST) | (ticks > clock.latest)
+
+
+def _cast(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Ticks of times; a time that is none is looked for by halves."""
+    count = len(texts)
+    try:
+        ticks = pc.cast(texts, pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy() // 100
+    except pa.ArrowInvalid:
+        if count == 1:
+            return np.zeros(1, "int64"), np.ones(1, bool)
+        halves = [_cast(texts[: count // 2]), _cast(texts[count // 2 :])]
+        return np.concatenate([ticks for ticks, _ in halves]), np.concatenate([odd for _, odd in halves])
+    return ticks, np.zeros(count, bool)
+
+
+def time_columns(ticks: np.ndarray, precisions: np.ndarray) -> dict[str, pa.Array]:
+    """Columns that say when, and how finely that was written."""
+    t = pa.array(ticks // 10)
+    return {"time": t.cast(pa.timestamp("us")), "t": t, "tick": pa.array(ticks % 10), "precision": pa.array(precisions)}
+
+
 def precisions_of(texts: Sequence[str] | pa.Array) -> np.ndarray:
     """How finely times are written, in ticks of 100 ns: a time of the text lies within so many from what it says.
 
@@ -115,15 +140,16 @@ def precisions_of(texts: Sequence[str] | pa.Array) -> np.ndarray:
 @lru_cache(1 << 12)
 def _precision(text: str) -> int:
     if number := _NUMBER.fullmatch(text):
-        return max(_TICKS_OF.get(len(number[1]), 1) // 10 ** len(number[2] or ""), 1)
+        return max(_TICKS_OF.get(len(number[1]), 1) // _POWERS[len(number[2] or "")], 1)
     if _JSON_DATE.fullmatch(text):
         return 10_000
     clock = _SECONDS.search(text)
     if clock is None:
         return 600_000_000
-    return int(10 ** max(7 - len(clock[1] or ""), 0))
+    return max(_POWERS[7] // _POWERS[len(clock[1] or "")], 1)
 
 
+_POWERS: Final = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000]
 _SECONDS = re.compile(r"(?::\d\d:\d\d|T\d{6})(?:[.,](\d{1,9}))?")
 
 

@@ -112,7 +112,7 @@ def _view(view: View, writer: Writer) -> tuple[Block, ...]:
     same = (
         "the answer is the same now"
         if view.same
-        else "THE ANSWER IS ANOTHER ONE NOW: evidence was added since, or a rule changed"
+        else "THE ANSWER IS ANOTHER ONE NOW: evidence was added since, or a rule or this version changed"
     )
     names = [name for name in view.frame.columns if name not in _NOT_SHOWN][:_WIDE]
     columns = (Col(str(name), str(name).replace("_", " "), _kind_of(view.frame[name])) for name in names)
