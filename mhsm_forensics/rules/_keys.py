@@ -67,8 +67,8 @@ def _prepared(acts: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
     """
     near = acts["time"].between(released["time"].min() - _SHORTLY, released["time"].max())
     own = acts["actor"].isin(released["actor"]) & (acts["time"] >= released["time"].min() - _A_DAY)
-    near &= own | ~is_open(acts)
-    return acts[near & acts["key"].isin(released["key"].dropna())]
+    wanted: pd.Series[bool] = near & (own | ~is_open(acts)) & acts["key"].isin(released["key"].dropna())
+    return acts[wanted]
 
 
 def _of_acts(found: Material, *acts: str) -> pd.DataFrame:
