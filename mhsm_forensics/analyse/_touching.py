@@ -6,7 +6,7 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import engine
+from .. import engine, schema
 from ..errors import InputError
 from ..identifiers import key_name_of
 from ._names import actors, called_by, names
@@ -32,6 +32,7 @@ COLUMNS: Final = (
     "event_id", "time", "t", "hsm", "operation", "operation_class", "effect", "outcome", "http_status", "actor",
     "principal", "principal_type", "object_id", "upn", "managed_identity_id", "app_id", "caller_ip", "token_ip", "token_id",
     "client", "client_info", "key", "key_name", "scope", "setting", "result_signature", "correlation_id",
+    *(name for name in schema.ORDER if name not in ("t", "event_id")),
 )  # fmt: skip
 
 
