@@ -155,31 +155,31 @@ class _Moves:
         if at not in self._leaving:
             return source.path
         stays = self._stays(at, source)
-        _copy(source.path, ~stays, again)
         target = self._staging / f"{source.path.name}.kept"
         if stays.any():
             with open_table(target, _EVENTS) as kept:
-                _copy(source.path, stays, kept)
+                _part(source.path, stays, kept, again)
+        else:
+            _part(source.path, stays, again, again)
         if source.is_new:
             source.path.unlink()
         return target if stays.any() else None
 
     def _again(self, at: int, source: Source, again: pq.ParquetWriter) -> list[str]:
         """Keep what still says an event again, and make events of the rest; returns the names of parts that are new."""
-        if at not in self._leaving:
-            _copy(source.path, np.ones(_rows(source.path), bool), again)
-            return []
         stays = self._stays(at, source)
-        _copy(source.path, stays, again)
+        if stays.all():
+            _part(source.path, stays, again, again)
+            return []
         target = self._staging / f"{self._sources[0].path.stem}-again.parquet"
         with open_table(target, _EVENTS) as events:
-            _copy(source.path, ~stays, events)
+            _part(source.path, stays, again, events)
         self.tables[f"events/{target.name}"] = target
         return [target.name]
 
     def _stays(self, at: int, source: Source) -> np.ndarray:
         stays = np.ones(_rows(source.path), bool)
-        stays[self._leaving[at]] = False
+        stays[self._leaving.get(at, [])] = False
         return stays
 
 
@@ -194,16 +194,16 @@ def _rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def _copy(path: Path, wanted: np.ndarray, writer: pq.ParquetWriter) -> None:
-    """Copy some rows of a table in the columns of events, a row group at a time."""
+def _part(path: Path, stays: np.ndarray, one: pq.ParquetWriter, other: pq.ParquetWriter) -> None:
+    """Copy a table in the columns of events into two, a row group at a time: what stays into one, the rest into the other."""
     with pq.ParquetFile(path, read_dictionary=_CODED) as file:
         start = 0
         for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            here, start = wanted[start : start + count], start + count
-            if here.any():
-                table = file.read_row_group(group, columns=_EVENTS.names)
-                writer.write_table(table.filter(pa.array(here)).select(_EVENTS.names).cast(_EVENTS))
+            table = file.read_row_group(group, columns=_EVENTS.names).select(_EVENTS.names)
+            here, start = stays[start : start + len(table)], start + len(table)
+            for writer, wanted in ((one, here), (other, ~here)):
+                if wanted.any():
+                    writer.write_table(table.filter(pa.array(wanted)).cast(_EVENTS))
 
 
 def _write_witnesses(
