@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
@@ -13,7 +13,7 @@ from queue import Queue
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from ..derive import Loaded, Reader, Stage, load_part
+from ..derive import Loaded, Reader, Stage, keeping_pages, load_part
 from ..evidence import head_of, is_read_as_one
 from ..load import is_lined
 
@@ -142,6 +142,8 @@ class _Threads:
     """Two threads: one reads parts, and the other makes columns and Parquet of what it has read."""
 
     def __init__(self, staging: Path) -> None:
+        self._pages = ExitStack()
+        self._pages.enter_context(keeping_pages())
         self._last = Stage(_ROOM)
         self._first = Stage(0)  # what waits here are names
         self._reader = Reader(staging, self._last, remembers=True)
@@ -168,11 +170,13 @@ class _Threads:
         """Wait until all is done."""
         self._first.finish()
         self._last.finish()
+        self._pages.close()
 
     def stop(self) -> None:
         """Do nothing more."""
         self._last.stop()
         self._first.stop()
+        self._pages.close()
 
 
 @contextmanager

@@ -245,10 +245,12 @@ class Templates:
 
 def _rests(lines: Lines, edges: NDArray[np.int64]) -> list[bytes]:
     """Lines without their slots."""
-    count, width = edges.shape
-    places = edges.astype(np.int32).reshape(-1)
-    pieces = pa.Array.from_buffers(pa.binary(), len(places) - 1, [None, *map(pa.py_buffer, (places, lines.data))])
-    kept = pieces.take(_numbers(np.arange(0, len(places), 2, dtype=np.int32)))
+    ends = edges[:, -1:]
+    used = int(np.count_nonzero(edges < ends, axis=1).max())  # behind these there are only ends
+    places = np.concatenate([edges[:, : used + 1 - used % 2], ends], axis=1).astype(np.int32)
+    count, width = places.shape
+    pieces = pa.Array.from_buffers(pa.binary(), places.size - 1, [None, *map(pa.py_buffer, (places, lines.data))])
+    kept = pieces.take(_numbers(np.arange(0, places.size, 2, dtype=np.int32)))
     bounds = np.frombuffer(kept.buffers()[1], np.int32)[: count * width // 2 + 1 : width // 2].tolist()
     data = kept.buffers()[2].to_pybytes()
     return [data[start:end] for start, end in pairwise(bounds)]
