@@ -51,7 +51,9 @@ def holds_lines(head: bytes) -> bool:
     (True, False, False)
     """
     lines = head[:_HEAD].strip().splitlines()[:_FIRST]
-    return any(line[:1] == b"{" and line.endswith(b"}") and _is_record(line) for line in lines)
+    if head.lstrip().startswith(b"["):
+        return False
+    return any(line.startswith(b"{") and line.endswith(b"}") and _is_record(line) for line in lines)
 
 
 def _is_record(line: bytes) -> bool:
