@@ -355,6 +355,6 @@ def _plain(table: pa.Table) -> pa.Table:
         table = table.append_column("t", pc.cast(table["time"], pa.int64()))
     for name in schema.ORDER if "event_id" in table.column_names else ():
         if name not in table.column_names:
-            kind = pa.string() if name == "source_file" else pa.int64()
+            kind = pa.string() if name == "evidence_id" else pa.int64()
             table = table.append_column(name, pa.nulls(len(table), kind))
     return table

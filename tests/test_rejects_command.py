@@ -26,7 +26,7 @@ def folder(run, tmp_path):
     case = open_case(tmp_path / "case")
     passed = cases.PassedOver("q1.xlsx", "refused", "an Excel workbook", "/in/q1.xlsx", "save it as CSV")
     manifest = case.manifest
-    changed = cases.Manifest(manifest.evidence, manifest.parts, manifest.copies, (passed,), manifest.tables)
+    changed = cases.Manifest(manifest.evidence, manifest.parts, (passed,), manifest.tables)
     cases.seal(case.path, changed)
     return case.path
 

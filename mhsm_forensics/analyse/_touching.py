@@ -20,7 +20,7 @@ TESTS: Final = {
     "object_id": "object_id = lower(:object_id)",
     "app_id": "app_id = lower(:app_id)",
     "caller_ip": "(caller_ip IN (:spellings) OR token_ip IN (:spellings))",
-    "key": "key_name = :key",
+    "key": "(key_name = :key OR key = :key)",
     "hsm": "hsm = lower(:hsm)",
     "client": "(client = :client OR client_info = :client)",
     "operation": "operation = :operation",
@@ -87,9 +87,7 @@ def _test(events: Any, name: str, value: str) -> tuple[str, dict[str, str]]:
     """SQL of one test, and its values by the names that it gives them."""
     spellings = {"principal": _identities, "caller_ip": _addresses}
     if name == "key":
-        hsm, slash, key = key_name_of(value).rpartition("/")
-        whole = f"{TESTS[name]} AND hsm = :key_hsm" if slash else TESTS[name]
-        return whole, {name: key} | ({"key_hsm": hsm} if slash else {})
+        return TESTS[name], {name: key_name_of(value)}
     if name not in spellings:
         return TESTS[name], {name: value}
     values = {f"{name}_{number}": other for number, other in enumerate(spellings[name](events, value))}

@@ -125,7 +125,7 @@ class Case:
         """Every record with the event that it says, and how; columns of `schema.WITNESSES`, by event."""
         table = self.derived("witnesses", schema.WITNESSES)
         return schema.to_pandas(
-            table.sort_by([(name, "ascending") for name in ("event_id", "evidence_id", "source_offset")])
+            table.sort_by([(name, "ascending") for name in ("event_id", "evidence_id", "source_offset", "witness_id")])
         )
 
     def events_of(self, ids: Iterable[str]) -> dict[str, str]:

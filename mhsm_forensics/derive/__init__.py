@@ -5,8 +5,9 @@ and those of other logs and lists that give context. Duplicates are still in it:
 is. `Reader` remembers lines from part to part, and does its last steps on a thread; `load_part` does all of one part.
 """
 
+from ._pages import keeping_pages
 from ._part import Loaded, Reader, load_part
 from ._stages import AtOnce, Stage
 from ._writers import TABLES, open_table
 
-__all__ = ["TABLES", "AtOnce", "Loaded", "Reader", "Stage", "load_part", "open_table"]
+__all__ = ["TABLES", "AtOnce", "Loaded", "Reader", "Stage", "keeping_pages", "load_part", "open_table"]

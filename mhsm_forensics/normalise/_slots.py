@@ -130,11 +130,11 @@ def values_in(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     """Values of a column: many times as fast as Arrow lists them, for numbers and ASCII."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_integer(array.type):
-        values = array.fill_null(-1).to_numpy().tolist()
+        values: list[Any] = array.fill_null(-1).to_numpy().tolist()
     else:
         data = array.buffers()[2].to_pybytes() if len(array) and array.buffers()[2] else b""
         if not data.isascii():
-            return array.to_pylist()  # type: ignore[no-any-return]
+            return list(array.to_pylist())
         bounds = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1].tolist()
         text = data.decode("ascii")
         values = [text[start:end] for start, end in pairwise(bounds)]

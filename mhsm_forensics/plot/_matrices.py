@@ -29,7 +29,7 @@ _OUTCOMES = ("success", "accepted", "denied", "failure", "unknown")
 _CROWDED = 7  # columns, beyond which their names stand aslant
 _ROOMY = 9  # columns, up to which a cell has room for a second line
 _WARM = {"denied", "failure"}
-_NOUNS = {"principal": "identity", "caller_ip": "address", "key_name": "key", "hsm": "HSM"}
+_NOUNS = {"principal": "identity", "caller_ip": "address", "key": "key", "hsm": "HSM"}
 
 Cells = npt.NDArray[np.float64]
 

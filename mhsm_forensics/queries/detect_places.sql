@@ -4,6 +4,8 @@ WITH judged AS (
   SELECT
     *,
     @control,
+    -- what may have changed something by its route; but whoever reads keys may, by theirs, have changed them
+    CASE WHEN effect LIKE '%|read' AND operation_class <> 'key_read' THEN 1 ELSE 0 END AS may_control,
     CAST(floor(t / 86400e6) AS BIGINT) AS day
   FROM events
   WHERE actor IS NOT NULL
@@ -35,7 +37,7 @@ WITH judged AS (
   GROUP BY p.kind, p.place, p.actor, p.first_t, p.earlier_places
   HAVING count(*) >= :days AND p.earlier_places > 0 AND 3 * p.earlier_places <= count(*) + 3
 ), privileged AS (
-  SELECT actor, max(control) AS control FROM judged
+  SELECT actor, max(greatest(control, may_control)) AS control FROM judged
   GROUP BY actor
 )
 SELECT
@@ -52,6 +54,7 @@ SELECT
   e.effect,
   e.outcome,
   e.control,
+  e.may_control,
   e.actor,
   e.principal,
   e.principal_type,

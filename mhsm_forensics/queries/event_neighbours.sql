@@ -3,7 +3,7 @@ WITH named AS (
   SELECT
     t,
     tick,
-    source_file,
+    evidence_id,
     source_offset,
     source_number,
     event_id,
@@ -13,9 +13,9 @@ WITH named AS (
 ), alike AS (
   SELECT
     event_id,
-    lag(event_id) OVER (ORDER BY t, tick, source_file, source_offset, source_number, event_id) AS before,
-    lead(event_id) OVER (ORDER BY t, tick, source_file, source_offset, source_number, event_id) AS after,
-    row_number() OVER (ORDER BY t, tick, source_file, source_offset, source_number, event_id) AS place,
+    lag(event_id) OVER (ORDER BY t, tick, evidence_id, source_offset, source_number, event_id) AS before,
+    lead(event_id) OVER (ORDER BY t, tick, evidence_id, source_offset, source_number, event_id) AS after,
+    row_number() OVER (ORDER BY t, tick, evidence_id, source_offset, source_number, event_id) AS place,
     count(*) OVER () AS events
   FROM named
   WHERE name = :name

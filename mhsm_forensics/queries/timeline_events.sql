@@ -4,7 +4,7 @@ WITH judged AS (
   SELECT
     t,
     tick,
-    source_file,
+    evidence_id,
     source_offset,
     source_number,
     event_id,
@@ -24,4 +24,4 @@ WHERE coalesce(place, :others) = coalesce(:lane, coalesce(place, :others))
   AND kind = coalesce(:kind, kind)
   AND state = coalesce(:state, state)
   AND control = coalesce(:control, control)
-ORDER BY t, tick, source_file, source_offset, source_number, event_id
+ORDER BY t, tick, evidence_id, source_offset, source_number, event_id

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MANY_KEYS: Final = 3
 _MANY_UPDATES: Final = 5
 _SHORTLY: Final = pd.Timedelta(days=7)
+_A_DAY: Final = pd.Timedelta(days=1)
 
 
 def _key_backups(found: Material) -> Iterator[Hit]:
@@ -44,7 +45,8 @@ def _releases(found: Material) -> Iterator[Hit]:
     giving = _of_acts(found, "KeyCreate", "KeyImport", "KeyUpdate", "KeyRestore", "ManagedHsmKeyPut")
     for rows in stretches(released):
         prepared = _prepared(giving, rows)
-        severity = raised("medium", departs(rows) or len(prepared) > 0) if found.has_history(rows) else "low"
+        given = not prepared.empty and weighed("high", prepared) == "high"
+        severity = raised("medium", departs(rows) or given) if found.has_history(rows) else "low"
         more = f"; {acts_of(prepared)} of it in the week before" if len(prepared) else ""
         what = title(f"{_named(rows)} released, {times(len(rows))}", rows, more=more)
         yield Hit(what, severity, confidence(rows, "medium"), joined(prepared, rows))
@@ -59,9 +61,14 @@ def _rotations(found: Material) -> Iterator[Hit]:
 
 
 def _prepared(acts: pd.DataFrame, released: pd.DataFrame) -> pd.DataFrame:
-    """Acts, of those that can give a policy, that gave the released keys theirs shortly before."""
+    """Acts, of those that can give a policy, that gave the released keys theirs shortly before.
+
+    What may only have read a key counts if whoever released it asked for it, on the same day.
+    """
     near = acts["time"].between(released["time"].min() - _SHORTLY, released["time"].max())
-    return acts[near & acts["key"].isin(released["key"].dropna())]
+    own = acts["actor"].isin(released["actor"]) & (acts["time"] >= released["time"].min() - _A_DAY)
+    wanted: pd.Series[bool] = near & (own | ~is_open(acts)) & acts["key"].isin(released["key"].dropna())
+    return acts[wanted]
 
 
 def _of_acts(found: Material, *acts: str) -> pd.DataFrame:
@@ -92,7 +99,8 @@ def _updated(found: Material) -> Iterator[Hit]:
         if count < _MANY_UPDATES and not departs(rows):
             continue
         what = f"Attributes of {_named(rows)} {either(rows, 'changed')}{unless_done(rows)}"
-        severity = raised("low", departs(rows), count >= _MANY_UPDATES)
+        likely_read = is_open(rows).all() and count < _MANY_UPDATES  # a few keys are read all day long
+        severity = raised("low", departs(rows) and not likely_read, count >= _MANY_UPDATES)
         yield Hit(title(what, rows), weighed(severity, rows), confidence(rows, "medium"), rows)
 
 
@@ -188,7 +196,8 @@ RULES: Final = (
         title="Attributes of keys changed",
         question="key-changes",
         severity="medium",
-        rises="low below five keys, and told only with a new address or principal; medium from five; high with both",
+        rises="low below five keys, and told only with a new address or principal, medium where the log says that they were "
+        "changed and not read; medium from five; high with both",
         confidence="medium",
         techniques=("T1489", "T1531"),
         why="An update can disable a key, let it expire, change what it may do or how it is released. Many at once stop "

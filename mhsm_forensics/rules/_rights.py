@@ -9,6 +9,7 @@ import pandas as pd
 from ..text import visible
 from ._readings import acts as acts_of
 from ._readings import either, has, is_open, weighed
+from ._routine import occasions
 from ._rule import DOCS, Hit, Rule
 from ._words import confidence, departs, joined, raised, stretches, times, title
 
@@ -116,7 +117,7 @@ def _definitions(found: Material) -> Iterator[Hit]:
 
 def _removals(found: Material) -> Iterator[Hit]:
     acts = found.untold(_role_acts(found), *_OWN)
-    for rows in stretches(acts[acts["removal"]], by=("actor", "caller_ip")):
+    for rows in occasions(acts[acts["removal"]], found, ("actor", "caller_ip")):
         roles = int(rows["definition"].sum())
         parts = ((len(rows) - roles, "role assignment"), (roles, "custom role"))
         what = f"{' and '.join(times(count, noun) for count, noun in parts if count)} {either(rows, 'removed')}"

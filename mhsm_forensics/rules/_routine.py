@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
+from ._readings import is_open
 from ._rule import HISTORY_DAYS
+from ._words import stretches
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ._material import Material
 
 _DAYS: Final = 5  # of the same act at about the same hour make a routine
+_FOREVER: Final = pd.Timedelta(days=36_500)
 _SAME_HOUR: Final = 60  # minutes around the usual time
 
 
@@ -31,6 +36,15 @@ def recurring(rows: pd.DataFrame, found: Material, *, same_hour: bool) -> pd.Ser
         if group.loc[near, "time"].dt.floor("D").nunique() >= needed:
             routine[group.index] = near
     return routine
+
+
+def occasions(
+    rows: pd.DataFrame, found: Material, by: tuple[str, ...] = ("hsm", "actor", "caller_ip")
+) -> Iterator[pd.DataFrame]:
+    """Yield what belongs together; a call of several readings that is made on many days is told once, as the habit it is."""
+    usual = is_open(rows) & recurring(rows, found, same_hour=False)
+    yield from stretches(rows[~usual], by=by)
+    yield from stretches(rows[usual].assign(made_before=2), by=by, pause=_FOREVER)
 
 
 def _near_usual_time(group: pd.DataFrame) -> pd.Series[bool]:

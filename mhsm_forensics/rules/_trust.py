@@ -9,6 +9,7 @@ import pandas as pd
 from ..text import visible
 from ._readings import acts as acts_of
 from ._readings import either, weighed
+from ._routine import occasions
 from ._rule import DOCS, Hit, Rule
 from ._words import confidence, departs, joined, raised, stretches, times, title
 
@@ -37,14 +38,14 @@ def _is_ekm(acts: pd.DataFrame) -> pd.Series[bool]:
 
 def _arm(found: Material) -> Iterator[Hit]:
     acts = _settings_acts(found)
-    for rows in stretches(acts[_is_arm(acts)]):
+    for rows in occasions(acts[_is_arm(acts)], found):
         said = title(f"The setting that lets Azure Resource Manager manage keys was {either(rows, 'written')}", rows)
         yield Hit(said, weighed(raised("high", departs(rows)), rows), confidence(rows, "medium"), rows)
 
 
 def _ekm(found: Material) -> Iterator[Hit]:
     acts = _settings_acts(found)
-    for rows in stretches(acts[_is_ekm(acts)]):
+    for rows in occasions(acts[_is_ekm(acts)], found):
         what = f"Connection to external keys {either(rows, 'changed')} ({acts_of(rows)})"
         yield Hit(title(what, rows), weighed(raised("medium", departs(rows)), rows), confidence(rows, "medium"), rows)
 
@@ -58,7 +59,7 @@ def _ekm_fails(found: Material) -> Iterator[Hit]:
 
 def _settings(found: Material) -> Iterator[Hit]:
     acts = _settings_acts(found)
-    for rows in stretches(acts[~_is_arm(acts) & ~_is_ekm(acts)]):
+    for rows in occasions(acts[~_is_arm(acts) & ~_is_ekm(acts)], found):
         said = ", ".join(visible(name, limit=60) for name in rows["setting"].dropna().unique())
         what = f"Settings {either(rows, 'changed')}" + (f" ({said})" if said else "")
         yield Hit(title(what, rows), weighed(raised("low", departs(rows)), rows), confidence(rows, "medium"), rows)

@@ -35,21 +35,34 @@ def _machines(found: Material) -> Iterator[Hit]:
         kind, count = "public " if outside else "", rows["caller_ip"].nunique()
         what = f"Managed identity at {f'a new {kind}address' if count == 1 else f'{count} new {kind}addresses'}: {did}"
         said = title(what, rows.assign(new_client=False))
-        yield Hit(said, raised("low", outside, bool(rows["control"].any())), "medium", rows)
+        yield Hit(said, raised("low", outside, bool(rows[["control", "may_control"]].any(axis=None))), "medium", rows)
 
 
 def _new_addresses(found: Material) -> Iterator[Hit]:
     news = found.untold(found.places[found.places["kind"] == "caller_ip"], "managed-identity-elsewhere")
     for rows in _by_arrival(found.flagged(news)):
-        privileged, acts = rows["privileged"].iloc[0] == 1, int(rows["control"].sum())
+        privileged, acts, maybe = (
+            rows["privileged"].iloc[0] == 1,
+            int(rows["control"].sum()),
+            int(rows["may_control"].sum()),
+        )
         if not privileged and not (rows["effect"] == "use").any():
             continue
-        did = f"{times(len(rows), 'request')}, {acts:,} of them control operations, {_denied(rows):,} denied"
+        did = f"{times(len(rows), 'request')}, {_up_to(acts, acts + maybe)} of them control operations, {_denied(rows):,} denied"
         earlier = f"{times(rows['earlier_days'].iloc[0], 'day')} with {rows['earlier_places'].iloc[0]:,} other"
         rows = rows.assign(new_client=False)
         count = rows["caller_ip"].nunique()
         what = f"{'New address' if count == 1 else f'{count} new addresses'} after {earlier}: {did}"
-        yield Hit(title(what, rows), raised("low", privileged, acts > 0), "medium", rows)
+        yield Hit(title(what, rows), raised("low", privileged, acts + maybe > 0), "medium", rows)
+
+
+def _up_to(least: int, most: int) -> str:
+    """Count of what the log may leave open.
+
+    >>> _up_to(3, 3), _up_to(0, 2)
+    ('3', '0 to 2')
+    """
+    return f"{least:,}" if least == most else f"{least:,} to {most:,}"
 
 
 def _by_arrival(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:

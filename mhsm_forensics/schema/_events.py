@@ -85,8 +85,8 @@ EVENTS = (
 
 ROUTES = ("storage", "azure_diagnostics", "azkv_audit_logs", "event_hub")
 
-# The order of events: the tick of 100 ns, then the place in the file; the id decides where nothing else is known.
-ORDER = ("t", "tick", "source_file", "source_offset", "source_number", "event_id")
+# The order of events: the tick of 100 ns, then the file and the place in it. Of a file its id, which no name that was taken changes.
+ORDER = ("t", "tick", "evidence_id", "source_offset", "source_number", "event_id")
 
 EVENT_NAMES = tuple(column.name for column in EVENTS)
 
