@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .acts import CONTROL, readings
 from .reading import Place, Read, files, read, truth
 from .renaming import renamer
-from .sentences import RULE_ACTS, is_understood, wrong
+from .sentences import RULE_ACTS, is_understood, outside, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,7 +164,7 @@ def _shown(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]
 
 def _counts(title: str) -> list[str]:
     """Return the numbers of a title that are no part of a time, an address or an id."""
-    return re.findall(r"(?<![\w.:-])\d[\d,]*(?![\w.:-])", re.sub(r"\d+ of them control|\([^)]*\)", "", title))
+    return re.findall(r"(?<![\w.:-])\d[\d,]*(?![\w.:-])", re.sub(r"\d+ of them (?:control|to change)", "", outside(title)))
 
 
 def _accusations(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]]:
