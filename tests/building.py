@@ -66,7 +66,7 @@ def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, 
     row = {**DEFAULTS, **given}
     path = urlsplit(row["request_uri"]).path if row.get("request_uri") else None
     meaning = operations.meaning(row["operation"], path, row["http_status"])
-    row["key_name"] = identifiers.key_name_of(row["key_name"]) if row.get("key_name") else None
+    row["key_name"] = None if row.get("key_name") is None else identifiers.key_name_of(row["key_name"])
     object_id = row.get("object_id", f"oid-{row['principal']}" if row["principal"] else None)
     return {
         "event_id": f"e:{number:06d}",
@@ -82,7 +82,7 @@ def _event(number: int, time: pd.Timestamp, given: dict[str, Any]) -> dict[str, 
         "outcome": OUTCOMES.get(row["http_status"], "failure"),
         "object_id": object_id,
         "actor": identifiers.actor_of(object_id, row.get("app_id"), row.get("upn") or row["principal"]),
-        "key": f"{row['hsm'] or ''}/{row['key_name']}" if row.get("key_name") else None,
+        "key": None if row["key_name"] is None else f"{row['hsm'] or ''}/{row['key_name']}",
         "principal_type": "user" if row["principal"] else "anonymous",
         **row,
     }

@@ -257,3 +257,11 @@ def test_what_is_nested_without_end_costs_the_records_after_it_nothing(nest, bef
 
     assert len(found) == 2 + bool(before)
     assert len(rejects) <= nest.count(b"\n") + 2  # a line that is broken, in a file of lines, costs itself
+
+
+def test_a_text_that_only_looks_as_if_it_held_a_record_is_a_reject():
+    text = b'"mi\\":\\"/providers/Microsoft.ManagedIdentity/userAssignedIdentities/mi-storage\\"}}"'
+
+    batches = list(records([text + b"\n"]))
+
+    assert [reject.reason for batch in batches for reject in batch.rejects] == ["not_a_record"]

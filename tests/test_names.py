@@ -218,7 +218,9 @@ def test_other_numbers_of_the_same_events_are_blamed_but_not_control_operations(
     def titled(title: str) -> reading.Read:
         return replace(before("small_purge"), findings=row.assign(title=title))
 
-    first = titled("2 keys purged (KeyPurge): x from 10.0.0.1, 2026-05-16 02:01Z; 1 of them control operations")
-    same = titled("2 keys purged (Zbcd, 3): x from 10.0.0.7, 2026-05-17 02:01Z; 2 of them control operations")
+    first = titled("2 keys purged (KeyPurge, 7 times): x from 10.0.0.1, 2026-05-16 02:01Z; 2 of them control")
+    same = titled(
+        "2 keys purged (Purge (logged as Zbcd), 3 times): x from 10.0.0.7, 2026-05-17 02:01Z; 2 of them control operations"
+    )
     assert list(judging.recounted(first, same)) == []
     assert len(list(judging.recounted(first, titled("3 keys purged (KeyPurge): x")))) == 1

@@ -60,7 +60,7 @@ def made(folder, *contents, together=False):
     paths = []
     for name, text in contents:
         path = folder / hashlib.sha256(text.encode()).hexdigest()[:8] / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
         paths.append(path)
     case = create_case(folder / f"case-{len(list(folder.iterdir()))}")

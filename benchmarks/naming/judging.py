@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from .acts import CONTROL, readings
 from .reading import Place, Read, files, read, truth
 from .renaming import renamer
-from .sentences import RULE_ACTS, is_understood, wrong
+from .sentences import RULE_ACTS, is_understood, outside, wrong
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,8 @@ KEPT: Final = 0.8  # of a finding's events must be in findings that keep it
 
 # Rules that say no more than that nobody knows the name, or that nobody used it before: any new name makes them speak, so
 # they keep nothing.
-CATCH_ALL: Final = frozenset({"unknown-operation", "operation-never-seen-before"})
+UNKNOWN: Final = frozenset({"unknown-operation", "unnamed-operation"})
+CATCH_ALL: Final = UNKNOWN | {"operation-never-seen-before"}
 # Rules that say who asked from where or when, and not what was done. One of them keeps another of them, but not an act: to
 # hear of a new address is not to hear that the HSM was restored.
 WHO: Final = frozenset(
@@ -33,7 +34,7 @@ WHO: Final = frozenset(
     }
 )  # fmt: skip
 # Rules that hold something against the log. Other names make no log incomplete: what they say anew is wrong.
-ACCUSING: Final = frozenset({"contradiction", "job-without-start", "route-lacks-records"})
+ACCUSING: Final = frozenset({"contradiction", "job-without-start", "route-lacks-records", "name-against-route"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def lost(before: Read, after: Read, least: str = "high") -> Iterator[str]:
 def alarms(after: Read, asked: dict[Place, Request]) -> Iterator[str]:
     """Yield each finding above info that says no source knows a call, though its URI and status explain it."""
     for row in after.findings.itertuples():
-        if row.rule_id == "unknown-operation" and row.severity != "info":
+        if row.rule_id in UNKNOWN and row.severity != "info":
             explained = {
                 asked[place].act.operation for place in row.places if place in asked and asked[place].act.is_explained
             }
@@ -163,7 +164,7 @@ def _shown(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]
 
 def _counts(title: str) -> list[str]:
     """Return the numbers of a title that are no part of a time, an address or an id."""
-    return re.findall(r"(?<![\w.:-])\d[\d,]*(?![\w.:-])", re.sub(r"\d+ of them control|\([^)]*\)", "", title))
+    return re.findall(r"(?<![\w.:-])\d[\d,]*(?![\w.:-])", re.sub(r"\d+ of them (?:control|to change)", "", outside(title)))
 
 
 def _accusations(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]]:

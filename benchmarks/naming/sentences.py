@@ -156,7 +156,8 @@ def _grouped(head: str) -> Iterator[tuple[list[tuple[str, str]], set[str]]]:
     nouns: list[tuple[str, str]] = []
     verbs: set[str] = set()
     end = 0
-    for token in _TOKEN.finditer(re.sub(r"\([^)]*\)", lambda inside: " " * len(inside[0]), head)):
+    head = outside(head)
+    for token in _TOKEN.finditer(head):
         if token["noun"]:
             if verbs:
                 yield nouns, verbs
@@ -167,6 +168,13 @@ def _grouped(head: str) -> Iterator[tuple[list[tuple[str, str]], set[str]]]:
         end = token.end()
     if verbs:
         yield nouns, verbs
+
+
+def outside(text: str) -> str:
+    """Return a text without what stands in parentheses, nested ones too."""
+    while (shorter := re.sub(r" ?\([^()]*\)", "", text)) != text:
+        text = shorter
+    return text
 
 
 def _which(table: dict[str, str], text: str) -> str:
@@ -186,7 +194,7 @@ def _counts(fitting: Sequence[Request]) -> set[int]:
 
 def _numbers(title: str, own: Sequence[Request]) -> Iterator[str]:
     """Numbers of requests, of control operations among them, of kinds of operation."""
-    if (found := re.search(r"(\d[\d,]*) requests?, (?:(\d[\d,]*) of them control)?", title)) and found[2]:
+    if (found := re.search(r"(\d[\d,]*) requests?, (?:(\d[\d,]*) of them (?:control|to change))?", title)) and found[2]:
         sure = sum(_is_control(one, all) for one in own)
         perhaps = sum(_is_control(one, any) for one in own)
         if not sure <= int(found[2].replace(",", "")) <= perhaps:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import engine
+from .. import engine, schema
 from ..errors import InputError
 from ..identifiers import key_name_of
 from ._names import actors, called_by, names
@@ -20,7 +20,7 @@ TESTS: Final = {
     "object_id": "object_id = lower(:object_id)",
     "app_id": "app_id = lower(:app_id)",
     "caller_ip": "(caller_ip IN (:spellings) OR token_ip IN (:spellings))",
-    "key": "key_name = :key",
+    "key": "(key_name = :key OR key = :key)",
     "hsm": "hsm = lower(:hsm)",
     "client": "(client = :client OR client_info = :client)",
     "operation": "operation = :operation",
@@ -32,6 +32,7 @@ COLUMNS: Final = (
     "event_id", "time", "t", "hsm", "operation", "operation_class", "effect", "outcome", "http_status", "actor",
     "principal", "principal_type", "object_id", "upn", "managed_identity_id", "app_id", "caller_ip", "token_ip", "token_id",
     "client", "client_info", "key", "key_name", "scope", "setting", "result_signature", "correlation_id",
+    *(name for name in schema.ORDER if name not in ("t", "event_id")),
 )  # fmt: skip
 
 
@@ -87,9 +88,7 @@ def _test(events: Any, name: str, value: str) -> tuple[str, dict[str, str]]:
     """SQL of one test, and its values by the names that it gives them."""
     spellings = {"principal": _identities, "caller_ip": _addresses}
     if name == "key":
-        hsm, slash, key = key_name_of(value).rpartition("/")
-        whole = f"{TESTS[name]} AND hsm = :key_hsm" if slash else TESTS[name]
-        return whole, {name: key} | ({"key_hsm": hsm} if slash else {})
+        return TESTS[name], {name: key_name_of(value)}
     if name not in spellings:
         return TESTS[name], {name: value}
     values = {f"{name}_{number}": other for number, other in enumerate(spellings[name](events, value))}

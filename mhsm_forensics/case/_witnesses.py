@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow.dataset as ds
 
 from .. import schema
-from ._tables import read_tables
+from ._tables import read_tables, require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,6 +43,7 @@ def place_of(case: Case, record: str) -> dict[str, Any] | None:
         found = read_tables(paths, columns, list(_PLACE), ds.field(of) == record).to_pylist()
         if found:
             return dict(found[0])
+    require_columns(case.events.paths, schema.EVENTS)  # of a case that is damaged nobody can say what it lacks
     return None
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .. import schema
@@ -59,13 +61,30 @@ class Writers:
     def _flush(self, kind: str) -> None:
         held, self._held[kind] = self._held[kind], []
         if held:
-            table = pa.concat_tables(held).unify_dictionaries()
-            self._writer(kind, table.schema).write_table(table.combine_chunks(), row_group_size=2 * ROWS)
+            table = pa.concat_tables(held).unify_dictionaries().combine_chunks()
+            if kind == "events" and (shared := _shared(table)) is not None:
+                self._write(kind, table.filter(shared), more="-shared")
+                table = table.filter(pc.invert(shared))
+            self._write(kind, table)
 
-    def _writer(self, kind: str, columns: pa.Schema) -> pq.ParquetWriter:
-        if kind not in self._open:
-            self._open[kind] = open_table(self._staging / f"{kind}-{self._name}.parquet", columns)
-        return self._open[kind]
+    def _write(self, kind: str, table: pa.Table, more: str = "") -> None:
+        if table.num_rows:
+            name = f"{kind}-{self._name}{more}"
+            if name not in self._open:
+                self._open[name] = open_table(self._staging / f"{name}.parquet", table.schema)
+            self._open[name].write_table(table, row_group_size=2 * ROWS)
+
+
+def _shared(events: pa.Table) -> pa.Array | None:
+    """Which events have their tick with others: some of them may be one request, and only their file is written anew then."""
+    ticks = events["t"].to_numpy() * 10 + events["tick"].to_numpy()
+    order = np.argsort(ticks, kind="stable")
+    again = np.diff(ticks[order]) == 0
+    if not again.any():
+        return None
+    shared = np.zeros(len(ticks), bool)
+    shared[order[1:][again]] = shared[order[:-1][again]] = True
+    return pa.array(shared)
 
 
 def open_table(path: Path, columns: pa.Schema) -> pq.ParquetWriter:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..derive import Loaded, Reader, Stage, keeping_pages, load_part
 from ..evidence import head_of, is_read_as_one
-from ..load import is_lined
+from ..load import holds_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -54,6 +54,7 @@ class Parts:
         self.staging = case.path / "events" / ".staging"
         self._case, self._total, self._progress = case, 0, progress
         self._pending: dict[bool, list[Evidence]] = {True: [], False: []}  # whether lines → the part that is begun next
+        self._lined: dict[str, bool] = {}  # paths of evidence whose lines are records
         self._jobs: list[Callable[[], list[Loaded]]] = []
         self._executor: Any = None
         self._threads: _Threads | None = None
@@ -92,8 +93,12 @@ class Parts:
         return entry.path, entry.position[:1]
 
     def _holds_lines(self, entry: Evidence) -> bool:
-        """Whether a file is of one record a line; where there is little, it makes no difference."""
-        return self._total <= ALONE or is_lined(head_of(self._case.evidence_path(entry), entry.position))
+        """Whether a file is of one record a line, or the first of an archive; where there is little, it makes no difference."""
+        if self._total <= ALONE:
+            return True
+        if entry.path not in self._lined:
+            self._lined[entry.path] = holds_lines(head_of(self._case.evidence_path(entry), entry.position))
+        return self._lined[entry.path]
 
     def _begin(self, kind: bool) -> None:  # noqa: FBT001 - a key of what is pending
         files = [(entry, self._case.evidence_path(entry)) for entry in self._pending[kind]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -15,8 +15,7 @@ from .. import schema
 from ..case import require_columns
 from ..derive import open_table
 from ._candidates import Source, alike, candidates
-from ._pairing import requests_of
-from ._statements import COLUMNS, NESTED, statement_of
+from ._cells import requests_in
 from ._tables import held_table, place_of
 
 if TYPE_CHECKING:
@@ -26,10 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..case import Case
-    from ._statements import Difference, Statement
 
 _CONTRADICTS: Final = {"contradicts": "column", "says": "says", "instead_of": "instead_of"}
-_SAID: Final = ["route", "evidence_id", "t", "tick", "precision", *COLUMNS, *NESTED]
 _PLACE: Final = ("evidence_id", "source_file", "source_line", "source_offset", "source_length")
 _ROWS: Final = 1 << 16
 _TEXTS: Final = [column.name for column in schema.EVENTS if column.type == "string"]
@@ -95,10 +92,9 @@ def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
     first = alike(case, rows)
     event, relation = np.arange(len(rows)), np.full(len(rows), "fullest", object)
     same, contradicts = np.full(len(rows), None, object), np.full(len(rows), None, object)
-    for numbers, witnesses in _requests(sources, rows, first):
-        ids, routes = rows["event_id"], rows["route"]
+    ids, routes = rows["event_id"].to_list(), rows["route"].to_list()
+    for fullest, witnesses in requests_in(sources, rows, first):
         seen: dict[int, int] = {}
-        fullest = numbers
         for number in sorted(witnesses):
             event[number] = fullest
             before = seen.setdefault(first[number], number)
@@ -110,42 +106,6 @@ def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
     for name, field_of in _CONTRADICTS.items():
         rows[name] = [one and [getattr(difference, field_of) for difference in one] for one in contradicts]
     return rows
-
-
-def _requests(
-    sources: list[Source], rows: pd.DataFrame, first: np.ndarray
-) -> Iterator[tuple[int, dict[int, list[Difference] | None]]]:
-    """Yield the number of the fullest record of each request, and those of its witnesses with what they contradict."""
-    cells = rows["cell"].to_numpy()
-    order = np.argsort(cells, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
-    plain = [group for group in groups if (first[group] == first[group[0]]).all()]
-    others = [group for group in groups if not (first[group] == first[group[0]]).all()]
-    for group in plain:
-        yield int(group[0]), dict.fromkeys(map(int, group))
-    said = _statements(sources, rows, np.unique(first[np.concatenate(others)])) if others else {}
-    lists = list(zip(rows["route"], rows["evidence_id"], strict=True))
-    for group in others:
-        ones = [_also(said[first[number]], int(number), lists[number]) for number in group]
-        for request in requests_of(ones):
-            yield request.fullest.number, {one.number: request.contradicts.get(one.number) for one in request.witnesses}
-
-
-def _also(said: Statement, number: int, listing: tuple[str, str]) -> Statement:
-    """What a record says that has the same bytes as another one."""
-    return said if said.number == number else replace(said, number=number, route=listing[0], listing=listing)
-
-
-def _statements(sources: list[Source], rows: pd.DataFrame, numbers: np.ndarray) -> dict[int, Statement]:
-    """What some records say, by number."""
-    source, row = rows["source"].to_numpy()[numbers], rows["row"].to_numpy()[numbers]
-    found: dict[int, Statement] = {}
-    for at in np.unique(source):
-        table = pq.read_table(sources[at].path, columns=_SAID).take(pa.array(row[source == at]))
-        ones = (one for batch in table.to_batches(max_chunksize=1 << 12) for one in batch.to_pylist())
-        which = map(int, numbers[source == at])
-        found |= {number: statement_of(one, number) for number, one in zip(which, ones, strict=True)}
-    return found
 
 
 class _Moves:
@@ -195,31 +155,31 @@ class _Moves:
         if at not in self._leaving:
             return source.path
         stays = self._stays(at, source)
-        _copy(source.path, ~stays, again)
         target = self._staging / f"{source.path.name}.kept"
         if stays.any():
             with open_table(target, _EVENTS) as kept:
-                _copy(source.path, stays, kept)
+                _part(source.path, stays, kept, again)
+        else:
+            _part(source.path, stays, again, again)
         if source.is_new:
             source.path.unlink()
         return target if stays.any() else None
 
     def _again(self, at: int, source: Source, again: pq.ParquetWriter) -> list[str]:
         """Keep what still says an event again, and make events of the rest; returns the names of parts that are new."""
-        if at not in self._leaving:
-            _copy(source.path, np.ones(_rows(source.path), bool), again)
-            return []
         stays = self._stays(at, source)
-        _copy(source.path, stays, again)
+        if stays.all():
+            _part(source.path, stays, again, again)
+            return []
         target = self._staging / f"{self._sources[0].path.stem}-again.parquet"
         with open_table(target, _EVENTS) as events:
-            _copy(source.path, ~stays, events)
+            _part(source.path, stays, again, events)
         self.tables[f"events/{target.name}"] = target
         return [target.name]
 
     def _stays(self, at: int, source: Source) -> np.ndarray:
         stays = np.ones(_rows(source.path), bool)
-        stays[self._leaving[at]] = False
+        stays[self._leaving.get(at, [])] = False
         return stays
 
 
@@ -234,16 +194,16 @@ def _rows(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def _copy(path: Path, wanted: np.ndarray, writer: pq.ParquetWriter) -> None:
-    """Copy some rows of a table in the columns of events, a row group at a time."""
+def _part(path: Path, stays: np.ndarray, one: pq.ParquetWriter, other: pq.ParquetWriter) -> None:
+    """Copy a table in the columns of events into two, a row group at a time: what stays into one, the rest into the other."""
     with pq.ParquetFile(path, read_dictionary=_CODED) as file:
         start = 0
         for group in range(file.num_row_groups):
-            count = file.metadata.row_group(group).num_rows
-            here, start = wanted[start : start + count], start + count
-            if here.any():
-                table = file.read_row_group(group, columns=_EVENTS.names)
-                writer.write_table(table.filter(pa.array(here)).select(_EVENTS.names).cast(_EVENTS))
+            table = file.read_row_group(group, columns=_EVENTS.names).select(_EVENTS.names)
+            here, start = stays[start : start + len(table)], start + len(table)
+            for writer, wanted in ((one, here), (other, ~here)):
+                if wanted.any():
+                    writer.write_table(table.filter(pa.array(wanted)).cast(_EVENTS))
 
 
 def _write_witnesses(

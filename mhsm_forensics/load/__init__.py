@@ -8,12 +8,12 @@ know lines that differ in few values, so that one of them is read for all.
 from ._answers import Survey, survey
 from ._batch import Batch, Place, Reject
 from ._context import Context, Kind
-from ._lines import is_lined
+from ._lines import holds_lines
 from ._records import records
 from ._shapes import Record
 from ._templates import Alike, Example, Templates
 
 __all__ = [
     "Alike", "Batch", "Context", "Example", "Kind", "Place", "Record", "Reject", "Survey", "Templates",
-    "is_lined", "records", "survey",
+    "holds_lines", "records", "survey",
 ]  # fmt: skip

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ._templates import Alike, Templates
 
 _HEAD = 64 << 10
+_FIRST = 16  # lines
 _GLUE = b" \t\r\n,[]\x1e"
 
 
@@ -40,6 +41,19 @@ def _read(data: bytes) -> Iterator[Batch]:
 def is_lined(head: bytes) -> bool:
     """Whether a line of the file is a whole record by itself, whatever stands around it."""
     return any(_is_record(line.strip(_GLUE)) for line in head.splitlines())
+
+
+def holds_lines(head: bytes) -> bool:
+    r"""Whether lines of a file are records with nothing around them, so that lines like them may come again.
+
+    >>> line = b'{"time":"2026-03-04T09:15:02Z","operationName":"KeyGet","identity":{}}'
+    >>> holds_lines(line + b"\n"), holds_lines(b"[" + line + b",\n" + line), holds_lines(b'{"records":[\n' + line + b",\n")
+    (True, False, False)
+    """
+    lines = head[:_HEAD].strip().splitlines()[:_FIRST]
+    if head.lstrip().startswith(b"["):
+        return False
+    return any(line.startswith(b"{") and line.endswith(b"}") and _is_record(line) for line in lines)
 
 
 def _is_record(line: bytes) -> bool:

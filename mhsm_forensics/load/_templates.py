@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Reader = Callable[[bytes], Iterator[Batch]]
 
 _LEVELS: Final = 3  # layouts of lines with the same number of quotes
-_UNKNOWN, _UNREADABLE = -1, -2
+_UNKNOWN, _UNREADABLE, _MET_ONCE = -1, -2, -3  # what is no number of a rest
 _MOST: Final = 1 << 15  # rests that are kept: each is about 1 KB
 _MET: Final = 1 << 17
 _TOO_LITTLE: Final = 0.3  # share of lines that are like one before, below which there is hardly anything to learn
@@ -186,12 +186,12 @@ class Templates:
             for text, is_learned in zip(wanted, self._learned(examples, reader), strict=True):
                 numbers[unknown[text]] = known[text] = self._count if is_learned else _UNREADABLE
                 self._count += is_learned
-        rest[rows] = np.where(numbers >= 0, numbers, _UNKNOWN)
+        rest[rows] = np.where(numbers == _UNREADABLE, _UNKNOWN, np.where(numbers >= 0, numbers, _MET_ONCE))
         edges[rows] = cuts
 
     def _cut(self, level: int, lines: Lines, rest: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Cut the lines that no level before this one knows; returns them and their edges, in the order of the block."""
-        left = np.flatnonzero(lines.is_plain & (rest < 0) & (lines.ends > lines.starts))
+        left = np.flatnonzero(lines.is_plain & (rest == _UNKNOWN) & (lines.ends > lines.starts))
         counts = lines.quote_count[left]
         rows, cuts = [np.zeros(0, np.int64)], [np.zeros((0, 2 * MOST_SLOTS + 2), np.int64)]
         for count in np.flatnonzero(np.bincount(counts, minlength=1)).tolist():

@@ -106,7 +106,7 @@ def members(data: bytes, at: int) -> list[Member]:
     found: list[Member] = []
     while True:
         position = _SPACE.match(data, position).end()  # type: ignore[union-attr]
-        if data[position] in b"]}":
+        if position == len(data) or data[position] in b"]}":
             return found
         position += data[position] == b","[0]
         key = KEY.match(data, position) if named else _SPACE.match(data, position)

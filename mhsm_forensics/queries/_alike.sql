@@ -6,6 +6,7 @@ SELECT
   caller_ip,
   token_ip,
   hsm,
+  key,
   key_name,
   client,
   client_info,
@@ -22,4 +23,4 @@ FROM (
   FROM events
 ) AS judged
 GROUP BY
-  actor, principal, object_id, app_id, caller_ip, token_ip, hsm, key_name, client, client_info, operation, outcome
+  actor, principal, object_id, app_id, caller_ip, token_ip, hsm, key, key_name, client, client_info, operation, outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from ... import analyse, case, detect, engine
 from ...errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ENVIRONMENT: Final = "MHSMEvidence"
 
@@ -123,14 +124,20 @@ def microseconds(moment: Any) -> int:
     return case.microseconds(instant.to_pydatetime(warn=False)) + bool(instant.nanosecond)
 
 
+def _named(found: pd.DataFrame, names: Iterable[str]) -> Iterator[str]:
+    """Yield ids of findings that go by a name: an id or a number; what is none has no events."""
+    for name in names:
+        with suppress(InputError):
+            yield from detect.named(found, name)["finding_id"]
+
+
 def _findings(events: Any, which: Any) -> dict[str, Any]:
     """Return finding and event, pair by pair, of all findings or of those of some ids and rules."""
     found = detect.run(events)
     if which is not None:
         wanted = texts(which)
         of_rule = found["rule_id"].isin(wanted)
-        own = detect.named(found, *(one for one in wanted if one not in set(found["rule_id"])))
-        found = found[of_rule | found["finding_id"].isin(own["finding_id"])]
+        found = found[of_rule | found["finding_id"].isin(list(_named(found, wanted)))]
     pairs = found.explode("event_ids")
     return {
         "found_events": pairs["event_ids"].astype(object).tolist(),
