@@ -104,6 +104,20 @@ def test_a_key_that_is_used_after_its_purge_is_told_unless_something_may_have_br
     assert ("contradiction" in set(found["rule_id"])) is told
 
 
+def test_a_deletion_with_a_slash_behind_the_key_is_one_before_a_purge():
+    signed = call(USE, at="02:00")
+    deleted, purged = (
+        call("/keys/k/", at="03:00", name="KeyDelete"),
+        call(f"{DELETED}/", 204, at="03:10", name="KeyPurge"),
+    )
+
+    found = detect.run(quiet(signed, deleted, purged))
+
+    assert "contradiction" not in set(found["rule_id"])
+    assert "1 key purged for good" in only(found, "keys-purged")["title"]
+    assert "contradiction" in set(detect.run(quiet(signed, purged))["rule_id"])  # without it, the purge is odd
+
+
 GRAVE = [
     ("/restore", 202, "hsm-restored", "critical", "Restore of the whole HSM accepted"),
     ("/keys/k/restore", 202, "hsm-restored", "high", "Restore of 1 key accepted"),
@@ -141,6 +155,33 @@ def test_what_the_same_principal_did_before_is_one_step_less_grave():
 
     told = found[found["rule_id"] == "arm-trust-written"].sort_values("first_time")["severity"].tolist()
     assert told == ["high", "medium"]
+
+
+VERSION = "/keys/k/" + "7d" * 16
+
+
+@pytest.mark.parametrize("path", ["/keys/k/", VERSION])
+def test_a_key_that_may_only_have_been_read_raises_nothing(path):
+    got, released = call(path, at="03:00", principal="bob"), call("/keys/k//release", at="04:00", principal="bob")
+
+    found = detect.run(quiet(got, released))
+
+    release = only(found, "key-release")
+    assert (release["severity"], "KeyUpdate or KeyGet" in release["title"]) == ("medium", True)
+    assert "keys-updated-many" not in set(found["rule_id"]) or only(found, "keys-updated-many")["severity"] == "low"
+    written = only(detect.run(quiet(got | {"operation": "KeyUpdate", "act": "KeyUpdate"}, released)), "key-release")
+    assert written["severity"] == "high"  # a name that says so is heard
+
+
+@pytest.mark.parametrize(("count", "address", "severity"), [
+    (1, "198.51.100.9", "low"), (4, "198.51.100.9", "low"), (5, "198.51.100.9", "medium"), (5, "192.0.2.1", "low"),
+])  # fmt: skip
+def test_keys_that_may_only_have_been_read_are_told_below_those_that_were_changed(count, address, severity):
+    rows = [call(f"/keys/k{n}/{'7d' * 16}", at=f"03:0{n}", principal="bob", caller_ip=address) for n in range(count)]
+
+    found = detect.run(quiet(*rows))
+
+    assert only(found, "keys-updated-many")["severity"] == severity
 
 
 def test_names_that_no_source_has_are_one_quiet_line():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from ..text import spell, visible
-from ._readings import either, has, is_open, weighed
+from ._readings import either, has, is_open, no_reads, weighed
 from ._rule import ATTACK, DOCS, Hit, Rule
 from ._words import (
     confidence,
@@ -90,7 +90,7 @@ def _rewrapped(found: Material) -> Iterator[Hit]:
 def _before_and_after(acts: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return acts of the same principal that made the new key before, and that ended or changed the old one after."""
     old, new = rows["old_key"].iloc[0], rows["new_key"].iloc[0]
-    own = acts[acts["actor"].isin(rows["actor"]) & acts["hsm"].isin(rows["hsm"])]
+    own = no_reads(acts[acts["actor"].isin(rows["actor"]) & acts["hsm"].isin(rows["hsm"])])
     made = has(own["act"], "KeyCreate", "KeyImport", "KeyRestore", "ManagedHsmKeyPut") & (own["key"] == new)
     ends = has(own["act"], "KeyDelete", "KeyPurge", "KeyUpdate") & (own["key"] == old)
     first, last = rows["time"].min(), rows["time"].max()

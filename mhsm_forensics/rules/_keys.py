@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from ._readings import acts as acts_of
-from ._readings import either, has, is_open, weighed
+from ._readings import either, has, is_open, no_reads, weighed
 from ._routine import recurring
 from ._rule import DOCS, Hit, Rule
 from ._words import confidence, departs, joined, outcome, raised, stretches, times, title, unless_done
@@ -45,11 +45,16 @@ def _releases(found: Material) -> Iterator[Hit]:
     giving = _of_acts(found, "KeyCreate", "KeyImport", "KeyUpdate", "KeyRestore", "ManagedHsmKeyPut")
     for rows in stretches(released):
         prepared = _prepared(giving, rows)
-        given = not prepared.empty and weighed("high", prepared) == "high"
-        severity = raised("medium", departs(rows) or given) if found.has_history(rows) else "low"
+        given = no_reads(prepared)
+        severity = raised("medium", departs(rows) or _is_news(given)) if found.has_history(rows) else "low"
         more = f"; {acts_of(prepared)} of it in the week before" if len(prepared) else ""
         what = title(f"{_named(rows)} released, {times(len(rows))}", rows, more=more)
         yield Hit(what, severity, confidence(rows, "medium"), joined(prepared, rows))
+
+
+def _is_news(given: pd.DataFrame) -> bool:
+    """Whether something gave a policy that whoever did it had not done before, as far as its record says."""
+    return not given.empty and weighed("high", given) == "high"
 
 
 def _rotations(found: Material) -> Iterator[Hit]:
@@ -99,8 +104,10 @@ def _updated(found: Material) -> Iterator[Hit]:
         if count < _MANY_UPDATES and not departs(rows):
             continue
         what = f"Attributes of {_named(rows)} {either(rows, 'changed')}{unless_done(rows)}"
-        likely_read = is_open(rows).all() and count < _MANY_UPDATES  # a few keys are read all day long
-        severity = raised("low", departs(rows) and not likely_read, count >= _MANY_UPDATES)
+        sure = no_reads(rows)
+        severity = raised("low", departs(sure), sure["key"].nunique() >= _MANY_UPDATES)
+        if sure.empty:  # a few keys are read all day long; many, by a caller out of its routine, are not
+            severity = raised("low", departs(rows) and count >= _MANY_UPDATES)
         yield Hit(title(what, rows), weighed(severity, rows), confidence(rows, "medium"), rows)
 
 
@@ -140,7 +147,7 @@ RULES: Final = (
         question="key-release",
         severity="medium",
         rises="low without history; medium; high with a new address or principal, or where the key was created, imported or "
-        "updated in the week before",
+        "updated in the week before (not where it may only have been read)",
         confidence="medium",
         techniques=("T1555.006",),
         why="A released key leaves the HSM in a form that the attested environment can open. A release that is no "
@@ -196,8 +203,8 @@ RULES: Final = (
         title="Attributes of keys changed",
         question="key-changes",
         severity="medium",
-        rises="low below five keys, and told only with a new address or principal, medium where the log says that they were "
-        "changed and not read; medium from five; high with both",
+        rises="low below five keys, and told only with a new address or principal, medium then; medium from five; high with "
+        "both; where the log leaves open whether they were read, medium with both, else low",
         confidence="medium",
         techniques=("T1489", "T1531"),
         why="An update can disable a key, let it expire, change what it may do or how it is released. Many at once stop "

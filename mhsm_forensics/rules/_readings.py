@@ -50,6 +50,15 @@ def is_open(rows: pd.DataFrame) -> pd.Series[bool]:
     return rows["act"].isin([act for act in rows["act"].dropna().unique() if "|" in act])
 
 
+def no_reads(rows: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what may only have read. Programs get a key before nearly every use of it, so that this raises nothing.
+
+    >>> no_reads(pd.DataFrame({"effect": ["change|read", "destroy|change", "read"]}))["effect"].tolist()
+    ['destroy|change']
+    """
+    return rows[~has(rows["effect"], "read")]
+
+
 def either(rows: pd.DataFrame, done: str) -> str:
     """Say what was done, and what it may have been instead.
 
