@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from .case import Case
 
 __all__ = [
-    "Labels", "Networks", "addresses", "callers", "identities", "labels", "place_in_words", "places", "places_path", "roles",
+    "Labels", "Networks", "addresses", "callers", "identities", "labels", "place_in_words", "places", "places_path", "role_ids",
+    "roles",
     "scope",
 ]  # fmt: skip
 
@@ -130,6 +131,20 @@ def roles() -> pd.DataFrame:
     https://learn.microsoft.com/azure/key-vault/managed-hsm/built-in-roles
     """
     return pd.DataFrame(_table("roles.csv")).astype("string")
+
+
+@cache
+def role_ids() -> dict[str, str]:
+    """Ids of the built-in roles by their names in small letters, those of before among them.
+
+    >>> role_ids()["managed hsm backup"] == role_ids()["managed hsm backup user"]
+    True
+    """
+    return {
+        name.strip().lower(): role["role_definition_id"]
+        for role in _table("roles.csv")
+        for name in (role["name"], *filter(None, role["other_names"].split("|")))
+    }
 
 
 def addresses(case: Case, addresses: Iterable[str] | None = None) -> pd.DataFrame:
@@ -338,10 +353,17 @@ def labels(case: Case) -> Labels:
         for name in ("object_id", "upn", "app_id"):
             if pd.notna(row[name]):
                 names.setdefault(str(row[name]).lower(), str(row["label"]))
+    for role in _rows(case, "role_definitions"):
+        if role["role_name"]:
+            names.setdefault(role["role_definition_id"], role["role_name"])
     for role in _table("roles.csv"):
         names.setdefault(role["role_definition_id"], role["name"])
     where = {row["caller_ip"]: place_in_words(row) for row in _records(places(case))}
-    ids = (*_sources(case, "identities", "identity"), *_sources(case, "role_assignments", "role assignment"))
+    ids = (
+        *_sources(case, "identities", "identity"),
+        *_sources(case, "role_assignments", "role assignment"),
+        *_sources(case, "role_definitions", "role definition"),
+    )
     databases = sorted({database for found in places(case)["databases"] for database in found})
     ranges = (*_sources(case, "address_ranges", "address range"), *databases)
     return Labels(names, Networks.of(case), where, ids, ranges)

@@ -252,7 +252,7 @@ def test_context_beside_events_in_one_file_leaves_both_whole(tmp_path):
 
 def test_every_row_leads_back_to_its_bytes(tmp_path):
     case = load(tmp_path, a_lines=[SIGNIN["row"], ACTIVITY["row"]], b_json=[REQUEST["row"]],
-                c_json=[USER, TAG], d_lines=[GRANT])  # fmt: skip
+                c_json=[USER, TAG], d_lines=[GRANT, DEFINITION])  # fmt: skip
 
     for table in mf.schema.CONTEXT:
         row = case.context(table).iloc[0]
@@ -260,7 +260,7 @@ def test_every_row_leads_back_to_its_bytes(tmp_path):
 
 
 def test_rebuild_gives_the_same_context(tmp_path):
-    case = load(tmp_path, log_lines=[SIGNIN["row"], ACTIVITY["row"], REQUEST["row"], USER, TAG, GRANT])
+    case = load(tmp_path, log_lines=[SIGNIN["row"], ACTIVITY["row"], REQUEST["row"], USER, TAG, GRANT, DEFINITION])
     before = {table: case.context(table) for table in mf.schema.CONTEXT}
 
     case = mf.rebuild(case)
@@ -394,6 +394,53 @@ def test_every_form_of_a_role_assignment_says_who_has_which_role_where(tmp_path,
     if entry is not _REST:
         assert (row["role_name"], row["principal"]) == ("Managed HSM Crypto User", "svc-deploy")
         assert row["principal_type"] == "service_principal"
+
+
+_BLOCK = {
+    "actions": [], "notActions": [], "dataActions": ["Microsoft.KeyVault/managedHsm/keys/*"],
+    "notDataActions": ["Microsoft.KeyVault/managedHsm/keys/sign/action"],
+}  # fmt: skip
+DEFINITION = {
+    "assignableScopes": ["/"], "description": "for the build", "id": "Microsoft.KeyVault/providers/…/roleDefinitions/F00",
+    "name": "F00", "permissions": [_BLOCK, _BLOCK | {"dataActions": []}], "roleName": "Builder", "roleType": "CustomRole",
+    "type": "Microsoft.Authorization/roleDefinitions",
+}  # fmt: skip
+_INNER = {"assignableScopes", "description", "permissions", "roleName"}
+_REST_DEFINITION = {name: DEFINITION[name] for name in ("id", "name", "type")} | {
+    "properties": {name: DEFINITION[name] for name in sorted(_INNER)} | {"type": "CustomRole"}
+}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("content", [[DEFINITION], {"value": [_REST_DEFINITION]}], ids=["az", "rest"])
+def test_a_definition_says_what_a_role_of_this_hsm_allows(tmp_path, content, indent):
+    row = listed(tmp_path, json.dumps(content, indent=indent), "role_definitions")
+
+    assert (row["role_definition_id"], row["role_name"], row["role_type"]) == ("f00", "Builder", "CustomRole")
+    assert (row["scopes"].tolist(), row["description"]) == (["/"], "for the build")
+    assert json.loads(row["permissions"]) == DEFINITION["permissions"]
+
+
+@pytest.mark.parametrize(
+    "permissions",
+    ["all", None, {"dataActions": ["*"]}, ["*"], [_BLOCK, None], [_BLOCK | {"dataActions": "*"}],
+     [_BLOCK | {"notDataActions": [{}]}]],
+)  # fmt: skip
+def test_rights_that_can_not_be_read_are_not_known(tmp_path, permissions):
+    row = listed(
+        tmp_path,
+        json.dumps([DEFINITION | {"permissions": permissions, "roleName": "\ud83d\u202e"}]),
+        "role_definitions",
+    )
+
+    assert not isinstance(row["permissions"], str)
+
+
+def test_a_definition_without_an_id_is_a_reject(tmp_path):
+    case = load(tmp_path, list_json=[DEFINITION | {"name": "", "id": None}, DEFINITION])
+
+    assert case.rejects["reason"].to_list() == ["no_id"]
+    assert case.context("role_definitions")["role_definition_id"].to_list() == ["f00"]
 
 
 @pytest.mark.parametrize("indent", [None, 2])

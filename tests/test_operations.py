@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from mhsm_forensics.operations import SOURCES, class_of_path, granted, meaning, readings, vocabulary
+from mhsm_forensics.operations import SOURCES, allows, class_of_path, granted, meaning, readings, vocabulary
 from mhsm_forensics.operations._rights import LISTED, _grants
 
 CLASSES = {
@@ -182,6 +182,36 @@ def test_a_path_of_a_megabyte_is_read_as_fast_as_any():
     assert readings("/" + f"{ROLES}/" * 30_000 + "roleAssignments/7d1f", 201)[0].operation == "RoleAssignmentCreate"
     assert class_of_path("/subscriptions" + "/managedHSMs" * 90_000) == "management"
     assert meaning("KeyDelete", "/keys/card-00" + "/" * 1_000_000, 200).act == "KeyDelete"
+
+
+KEYS = "Microsoft.KeyVault/managedHsm/keys"
+
+
+@pytest.mark.parametrize(
+    ("permissions", "action", "held"),
+    [
+        ([], "keys/sign/action", False),
+        ([{}], "keys/sign/action", False),
+        ([{"dataActions": ["*"]}], "keys/sign/action", True),
+        ([{"dataActions": [f"{KEYS}/sign/action"]}], "keys/SIGN/action", True),
+        ([{"dataActions": [f"{KEYS}/*/action"]}], "keys/delete", False),
+        ([{"dataActions": [f"{KEYS}/*/action"]}], "keys/deletedKeys/read/action", True),
+        ([{"dataActions": ["keys/*"]}], "keys/create", True),
+        ([{"dataActions": [f"{KEYS}/sign/action*/action"]}], "keys/sign/action", False),  # a text counts once
+        (
+            [{"dataActions": [f"{KEYS}/*"], "notDataActions": [f"{KEYS}/deletedKeys/*"]}],
+            "keys/deletedKeys/delete",
+            False,
+        ),
+        # what one block leaves out, another one may give
+        ([{"dataActions": ["*"], "notDataActions": ["*"]}, {"dataActions": ["*"]}], "keys/sign/action", True),
+        ([{"actions": [f"{KEYS}/createIfNotExists"]}], "keys/createIfNotExists", True),  # as a role of 2022 had it
+        ([{"dataActions": [f"{KEYS}/sig."]}], "keys/sign", False),  # a star is the only sign that stands for others
+        ([{"dataActions": ["*a" * 20_000 + "b"]}], "keys/sign/action", False),
+    ],
+)
+def test_a_role_allows_what_one_block_of_its_definition_does(permissions, action, held):
+    assert allows(permissions, action) is held
 
 
 def test_the_auditor_never_had_the_purge():

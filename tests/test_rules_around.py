@@ -232,6 +232,49 @@ def test_what_no_listed_role_allows_is_told_with_what_else_may_explain_it(case_o
     assert mine["events"].tolist() == ([1] if told else [])
 
 
+def defined(role: str, *allowed: str, name: str = "Role", but: tuple[str, ...] = ()) -> Row:
+    """A role as the HSM itself lists it; it may read keys."""
+    given, taken = (
+        [f"Microsoft.KeyVault/managedHsm/{one}" for one in ones] for ones in (("keys/read/action", *allowed), but)
+    )
+    block = {"actions": [], "notActions": [], "dataActions": given, "notDataActions": taken}
+    return {"name": role, "roleName": name, "roleType": "CustomRole", "assignableScopes": ["/"], "permissions": [block]}
+
+
+NAMELESS = READER | {"roleDefinitionId": "", "roleName": "Managed HSM Backup"}
+
+
+@pytest.mark.parametrize(
+    ("acts", "listed", "told"),
+    [
+        ([STOLEN], [assigned(CUSTOM), defined(CUSTOM, "keys/sign/action")], ("high", "medium")),
+        ([STOLEN], [assigned(CUSTOM), defined(CUSTOM, "backup/*")], None),
+        ([STOLEN], [assigned(CUSTOM), defined(CUSTOM, "*", but=("backup/start/action",))], ("high", "medium")),
+        (
+            [STOLEN],
+            [assigned(CUSTOM), defined(CUSTOM, "keys/*"), defined(CUSTOM, "backup/*")],
+            None,
+        ),  # before and after
+        ([STOLEN], [READER, defined(AUDITOR, "backup/*")], None),  # its own word comes before what is published
+        ([STOLEN], [assigned(BACKUP_ROLE), defined(BACKUP_ROLE, "keys/*")], ("high", "medium")),
+        (
+            [STOLEN],
+            [assigned(CUSTOM), defined(CUSTOM) | {"permissions": ["?"]}],
+            None,
+        ),  # can't be read: may allow anything
+        ([STOLEN], [READER, NAMELESS], None),  # a built-in role by the name that it had before
+        ([STOLEN], [READER, NAMELESS | {"roleName": "Managed HSM Crypto User"}], ("high", "medium")),
+        ([STOLEN], [READER, NAMELESS | {"roleName": "Own"}, defined(CUSTOM, "keys/*", name="own")], ("high", "medium")),
+        ([STOLEN], [READER, NAMELESS | {"roleName": "Own"}], None),
+    ],
+)
+def test_what_a_role_allows_is_what_the_hsm_itself_says_first(case_of, acts, listed, told):
+    found = detect.run(case_of([*reads(), *acts], listed))
+
+    mine = found[found["rule_id"] == "success-without-known-right"]
+    assert [*zip(mine["severity"], mine["confidence"], strict=True)] == ([told] if told else [])
+
+
 def test_a_list_is_of_the_hsm_that_its_name_has(case_of):
     other = {**STOLEN, "resourceId": HSM.replace("hsm-a", "hsm-b")}
 

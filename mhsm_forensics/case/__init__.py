@@ -256,7 +256,7 @@ class Case:
         ----------
         name
             `activity` (the control plane), `signins`, `blob_requests` (of the storage that backups go to); and the lists
-            `identities`, `role_assignments` and `address_ranges`.
+            `identities`, `role_assignments`, `role_definitions` and `address_ranges`.
 
         Raises
         ------

@@ -5,7 +5,7 @@ References
 https://learn.microsoft.com/entra/identity/monitoring-health/howto-download-logs
 https://learn.microsoft.com/azure/azure-monitor/platform/activity-log (Download as CSV)
 https://learn.microsoft.com/graph/api/resources/user, …/serviceprincipal, …/application, …/ipnamedlocation
-https://learn.microsoft.com/cli/azure/keyvault/role/assignment
+https://learn.microsoft.com/cli/azure/keyvault/role/assignment, …/role/definition
 https://learn.microsoft.com/entra/identity/users/users-bulk-download
 https://learn.microsoft.com/azure/virtual-network/service-tags-overview#discover-service-tags-by-using-downloadable-json-files
 """
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
-ListKind = Literal["identities", "role_assignments", "address_ranges"]
+ListKind = Literal["identities", "role_assignments", "role_definitions", "address_ranges"]
 DownloadKind = Literal["activity", "signins"]
 
 # Blobs of the service are evidence by their name, however damaged; any other file by what it holds.
@@ -30,7 +30,7 @@ _OF = rb'"(?:label|name|display_?name|description|owner|comment|site|location)"\
 # Fields of the logs; of sign-ins as Microsoft Graph and the portal export them; of lists; an address beside its name.
 LOG_TEXT: Final = re.compile(
     rb'operationName\\*"+\s*:|\bTimeGenerated\b|"eyJ[\w+/=-]{64}|\A(?:Obj\x01|PAR1)|\b_raw\b|"(?:uniqueTokenIdentifier|conditionalAccessStatus)"\s*:'
-    rb'|"(?:userPrincipalName|servicePrincipalType|appId|roleDefinitionId|addressPrefixes|cidrAddress)"\s*:'
+    rb'|"(?:userPrincipalName|servicePrincipalType|appId|roleDefinitionId|assignableScopes|addressPrefixes|cidrAddress)"\s*:'
     rb"|#microsoft\.graph\.(?:user|group|application|servicePrincipal)\b|ManagedIdentity/userAssignedIdentities"
     rb"|" + _AT + rb"[^{}]{1,200}" + _OF + rb"|" + _OF + rb"[^{}]{1,200}" + _AT,
     re.IGNORECASE,
@@ -83,6 +83,8 @@ def list_kind(names: tuple[str, ...]) -> ListKind | None:
         return None
     if "roledefinitionid" in plain and plain & {"principalid", "objectid"}:
         return "role_assignments"
+    if {"permissions", "assignablescopes"} <= plain:
+        return "role_definitions"
     if plain & {"addressprefixes", "ipranges"}:
         return "address_ranges"
     if "ipaddress" not in plain and _lists_identities(plain):

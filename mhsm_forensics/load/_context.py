@@ -11,7 +11,9 @@ from typing import Any, Final, Literal
 
 from ..evidence.signs import download_kind, list_kind
 
-Kind = Literal["activity", "signins", "blob_requests", "identities", "role_assignments", "address_ranges"]
+Kind = Literal[
+    "activity", "signins", "blob_requests", "identities", "role_assignments", "role_definitions", "address_ranges"
+]
 
 # Category of a record, or the name of its table in Log Analytics → what it tells about.
 _SIGNINS = (

@@ -15,7 +15,7 @@ Item = Row | Context
 
 # No record is without one of the names of LOG_TEXT, however deep it lies in whatever else.
 SIGN: Final = LOG_TEXT
-_LISTS = {"identities", "role_assignments", "address_ranges"}
+_LISTS = {"identities", "role_assignments", "role_definitions", "address_ranges"}
 
 
 def item_of(data: bytes) -> Item | None:

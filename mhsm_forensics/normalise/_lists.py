@@ -10,12 +10,14 @@ https://learn.microsoft.com/graph/api/resources/application
 https://learn.microsoft.com/graph/api/resources/ipnamedlocation
 https://learn.microsoft.com/cli/azure/identity#az-identity-list
 https://learn.microsoft.com/cli/azure/keyvault/role/assignment#az-keyvault-role-assignment-list
+https://learn.microsoft.com/cli/azure/keyvault/role/definition#az-keyvault-role-definition-list
 https://learn.microsoft.com/azure/virtual-network/service-tags-overview
 """
 
 from __future__ import annotations
 
 import ipaddress
+import json
 from typing import TYPE_CHECKING, Any
 
 from ..evidence.signs import APP_IDS, CLASSES, LABELS, NETWORKS, OBJECT_IDS, plain_name
@@ -33,6 +35,7 @@ _KINDS = {
     "user": "user", "group": "group", "application": "application", "serviceprincipal": "service_principal",
     "managedidentity": "managed_identity", "msi": "managed_identity",
 }  # fmt: skip
+_PARTS = ("actions", "notActions", "dataActions", "notDataActions")
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 
 
@@ -93,6 +96,36 @@ def role_assignment(said: dict[str, Any]) -> dict[str, Any] | str:
         "role_name": first(said, "rolename", "roledefinitionname"), "scope": first(said, "scope"),
         "created": _moment(first(said, "createdon")), "source": first(said, "type"),
     }  # fmt: skip
+
+
+def role_definition(said: dict[str, Any]) -> dict[str, Any] | str:
+    """Row of `role_definitions` of an entry, or why it is none. Of a role of the REST interface, `type` says what it is of."""
+    inner, said = nested(said.get("properties")), _plain(said)
+    role = _last(first(said, "name", "id"))
+    if not role:
+        return "no_id"
+    scopes = said.get("assignablescopes")
+    return {
+        "role_definition_id": role, "role_name": first(said, "rolename"),
+        "role_type": first(said, "roletype") or first(inner, "type"),
+        "description": first(said, "description"), "scopes": scopes if _is_texts(scopes) else [],
+        "permissions": _permissions(said.get("permissions")), "source": first(said, "type"),
+    }  # fmt: skip
+
+
+def _permissions(blocks: Any) -> str | None:
+    """Blocks of rights as JSON; None where one of them can't be read, since nobody knows then what the role allows."""
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        return None
+    read = [{plain_name(str(name)): value for name, value in block.items()} for block in blocks]
+    rows = [{name: block.get(name.lower()) or [] for name in _PARTS} for block in read]
+    if not all(_is_texts(part) for row in rows for part in row.values()):
+        return None
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def address_range(said: dict[str, Any]) -> dict[str, Any] | str:
@@ -164,5 +197,6 @@ def _moment(text: str | None) -> int | None:
 
 
 LISTS: dict[Kind, Callable[[dict[str, Any]], dict[str, Any] | str]] = {
-    "identities": identity, "role_assignments": role_assignment, "address_ranges": address_range,
+    "identities": identity, "role_assignments": role_assignment, "role_definitions": role_definition,
+    "address_ranges": address_range,
 }  # fmt: skip

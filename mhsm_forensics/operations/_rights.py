@@ -11,12 +11,13 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # Days on which somebody listed the roles of a managed HSM and published what it answered.
 LISTED: Final = (
     date(2020, 11, 1), date(2021, 1, 31), date(2021, 6, 7), date(2022, 5, 27), date(2025, 9, 30), date(2026, 6, 26),
 )  # fmt: skip
+_PREFIX: Final = "microsoft.keyvault/managedhsm/"  # before a data action in a definition of a role
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,54 @@ def _grants() -> dict[str, tuple[Grant, ...]]:
     for grant in _rows():
         found.setdefault(grant.role_definition_id, []).append(grant)
     return {role: tuple(grants) for role, grants in found.items()}
+
+
+def allows(permissions: Iterable[Mapping[str, Sequence[str]]], data_action: str) -> bool:
+    """Whether a role allows a data action, by its own definition: one block of it does, less what that block excludes.
+
+    Parameters
+    ----------
+    permissions
+        Blocks with ``dataActions`` and ``notDataActions``, and with ``actions`` and ``notActions``, where some roles have them.
+    data_action
+        As in `operations.csv`; in a definition it stands behind ``Microsoft.KeyVault/managedHsm/``.
+
+    References
+    ----------
+    https://learn.microsoft.com/azure/key-vault/managed-hsm/custom-roles
+    https://learn.microsoft.com/azure/role-based-access-control/role-definitions
+
+    Examples
+    --------
+    >>> block = {"dataActions": ["Microsoft.KeyVault/managedHsm/keys/*"],
+    ...          "notDataActions": ["Microsoft.KeyVault/managedHsm/keys/sign/action"]}
+    >>> allows([block], "keys/read/action"), allows([block], "keys/sign/action"), allows([block], "backup/start/action")
+    (True, False, False)
+    """
+    pairs = (("dataActions", "notDataActions"), ("actions", "notActions"))
+    return any(
+        _named(block.get(given, ()), data_action) and not _named(block.get(taken, ()), data_action)
+        for block in permissions for given, taken in pairs
+    )  # fmt: skip
+
+
+def _named(patterns: Iterable[str], data_action: str) -> bool:
+    short = data_action.lower()
+    return any(_fits(pattern.strip().lower(), text) for pattern in patterns for text in (_PREFIX + short, short))
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """Whether a text fits a pattern with stars; no regular expression, that a pattern of nothing but stars would stall."""
+    head, *middle = pattern.split("*")
+    if not middle or not text.startswith(head):
+        return pattern == text
+    at, tail = len(head), middle.pop()
+    for part in middle:
+        found = text.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return text.endswith(tail) and at + len(tail) <= len(text)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import PurePosixPath
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from .. import operations
+from .. import known, operations
 from ..identifiers import folded, unescaped
 from ..schema import to_records
 from ..text import visible
@@ -98,12 +99,22 @@ def _unexplained(uses: list[Row], lists: dict[str, list[Row]]) -> Iterator[Row]:
 
 
 def _allows(entry: Row, use: Row) -> bool:
-    """Whether an assignment allows an operation; a custom role may allow anything."""
+    """Whether an assignment allows an operation: by the HSM's own definition of the role, else by what is published of it.
+
+    A role that neither knows may allow anything.
+    """
     scope = folded(unescaped(entry["scope"] or "/").rstrip("/"))
     covers = scope in _EVERYWHERE or scope in (f"/keys/{use['key_name']}", use["scope"])
     needed = _needed(use["act"])
-    granted = [operations.granted(day).get(entry["role_definition_id"]) for day in _days(use)]
+    if entry["definitions"]:
+        return any(blocks is None or (covers and _gives(blocks, needed)) for blocks in entry["definitions"])
+    role = entry["role_definition_id"] or known.role_ids().get(folded(entry["role_name"] or ""))
+    granted = [operations.granted(day).get(role or "") for day in _days(use)]
     return any(actions is None or (covers and not needed.isdisjoint(actions)) for actions in granted)
+
+
+def _gives(blocks: list[Row], needed: frozenset[str]) -> bool:
+    return any(operations.allows(blocks, action) for action in needed)
 
 
 def _days(use: Row) -> set[date]:
@@ -127,12 +138,35 @@ def _lists(found: Material, hsms: set[str]) -> dict[str, list[Row]]:
     """
     entries = to_records(found.table("role_assignments"))
     entries = [entry for entry in entries if not (entry["scope"] or "").lower().startswith("/subscriptions")]
-    about = {path: _hsm_of(path, hsms) for path in {entry["source_file"] for entry in entries}}
+    about = _about(entries, hsms)
+    defined = {hsm: _definitions(found, hsm, hsms) for hsm in hsms}
     return {
-        hsm: [entry | {"is_of_hsm": about[entry["source_file"]] == hsm} for entry in entries
-              if about[entry["source_file"]] in (hsm, None)]
+        hsm: [entry | {"is_of_hsm": about[entry["source_file"]] == hsm, "definitions": _of_role(defined[hsm], entry)}
+              for entry in entries if about[entry["source_file"]] in (hsm, None)]
         for hsm in hsms
     }  # fmt: skip
+
+
+def _about(entries: list[Row], hsms: set[str]) -> dict[str, str | None]:
+    return {path: _hsm_of(path, hsms) for path in {entry["source_file"] for entry in entries}}
+
+
+def _definitions(found: Material, hsm: str, hsms: set[str]) -> dict[str, list[Any]]:
+    """What the HSM's own lists say of each role, by its id and by its name; None where an entry can't be read."""
+    entries = to_records(found.table("role_definitions"))
+    about = _about(entries, hsms)
+    own: dict[str, list[Any]] = {}
+    for entry in entries:
+        if about[entry["source_file"]] in (hsm, None):
+            blocks = json.loads(entry["permissions"]) if entry["permissions"] else None
+            for name in filter(None, (entry["role_definition_id"], folded(entry["role_name"] or ""))):
+                own.setdefault(name, []).append(blocks)
+    return own
+
+
+def _of_role(own: dict[str, list[Any]], entry: Row) -> list[Any]:
+    """Definitions of the role that an assignment gives: by its id, or by its name where the assignment has no id."""
+    return own.get(entry["role_definition_id"] or folded(entry["role_name"] or ""), [])
 
 
 def _hsm_of(path: str, hsms: set[str]) -> str | None:
@@ -171,14 +205,16 @@ RULES: Final = (
         confidence="low",
         techniques=("T1098.003", "T1078.004"),
         why="A role that the list of role assignments does not have let a principal in: one that was given and taken away again, "
-        "one of a group that somebody joined, or one that was given after the list was made. Built-in roles alone are judged; "
-        "of principals that the list doesn't have, what goes beyond reading.",
+        "one of a group that somebody joined, or one that was given after the list was made. Roles are judged by the HSM's own "
+        "list of definitions where the case has one, else by what is published of the built-in ones; of principals that the "
+        "list doesn't have, what goes beyond reading.",
         benign="The list is older or newer than the act, shows no roles of single keys or of groups, or misses a just-in-time "
         "role that had ended; Azure Resource Manager manages keys for whoever has rights on the subscription, where a setting "
         "allows it.",
         next_step="When was the list made? List again (az keyvault role assignment list --hsm-name HSM, with --scope /keys/NAME "
-        "for the keys concerned), look for groups of the principal and activations of just-in-time roles, and for the "
-        "grant in this log. The name of the list's file must have the HSM's name, where the case has several.",
+        "for the keys concerned; az keyvault role definition list --hsm-name HSM for what its roles allow), look for groups of "
+        "the principal and activations of just-in-time roles, and for the grant in this log. The name of the list's file must "
+        "have the HSM's name, where the case has several.",
         tables=("events", "role_assignments"),
         reference=DOCS + "built-in-roles",
         gravity=4,

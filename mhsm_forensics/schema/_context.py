@@ -125,6 +125,21 @@ CONTEXT = {
         Column("created", "timestamp", "when it was created, UTC, where the list says it"),
         *_WHOLE,
     ),
+    "role_definitions": (
+        *_LISTED,
+        Column("role_definition_id", "string", "id of the role, lower case: joins that of `role_assignments` and of events"),
+        Column("role_name", "string", "name of the role, verbatim"),
+        Column("role_type", "string", "`AKVBuiltInRole` or `CustomRole`, verbatim"),
+        Column("description", "string", "what the list says that it is for, verbatim"),
+        Column("scopes", "list", "where it may be assigned, verbatim"),
+        Column(
+            "permissions",
+            "string",
+            "its blocks as JSON, each with `actions`, `notActions`, `dataActions`, `notDataActions`; null where one of them "
+            "can't be read",
+        ),
+        *_WHOLE,
+    ),
     "address_ranges": (
         *_LISTED,
         Column("networks", "list", "networks in CIDR notation; a single address as /32 or /128"),
