@@ -234,6 +234,31 @@ def test_a_value_that_two_routes_contradict_is_told_with_both_records(tmp_path):
     assert "route-lacks-records" not in set(found["rule_id"])
 
 
+SAYING = [
+    ("identity_json:idtyp", {"identity": {"claim": {"oid": "b1c5", "idtyp": "user"}}}),
+    (
+        "properties_json:keyproperties_size",
+        {"properties": {"requestUri": request(0)["properties"]["requestUri"], "keyProperties": {"size": 2048}}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "more"), SAYING, ids=["claim", "property"])
+@pytest.mark.parametrize("other", [True, False], ids=["other", "same"])
+def test_what_has_no_column_is_compared_too(tmp_path, name, more, other):
+    one = [request(minute, **more) for minute in range(3)]
+    text = json.dumps(one[1])
+    two = [one[0], json.loads(text.replace("user", "app").replace("2048", "4096") if other else text), one[2]]
+    path = tmp_path / "PT1H.json"
+    path.write_text("".join(json.dumps(record) + "\n" for record in one))
+
+    case = ingest.add(create_case(tmp_path / "case"), [path, exported(tmp_path, "azure_diagnostics", two)]).case
+
+    found = case.witnesses["contradicts"].dropna().to_list()
+    assert len(case.events) == 3
+    assert [list(names) for names in found] == ([[name]] if other else [])
+
+
 def test_of_one_route_two_records_that_differ_are_two_requests(tmp_path):
     case = told_by(tmp_path, [(7, {"status": 403}), (7, {"status": 200})], [(30, {})])
 

@@ -8,6 +8,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from building import copy_of
 from hypothesis import HealthCheck, Phase, given, settings
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from mhsm_forensics import accounting, ingest, schema
 from mhsm_forensics.case import create_case, open_case, read_custody, seal, verify
+from mhsm_forensics.ingest._statements import may_say_more
 
 HSM = "/SUBSCRIPTIONS/7C/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/MANAGEDHSMS/CONTOSO"
 
@@ -304,3 +306,20 @@ def test_verify_counts_every_fate_again(fated, tmp_path, more, less):
     seal(case.path, replace(case.manifest, evidence=tuple(entries)))
 
     assert any("the accounting says" in problem for problem in verify(open_case(case.path), log=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ('{"requestUri": "a", "httpStatusCode": 200, "tlsVersion": null}', False),
+        (None, False),
+        ('{"requestUri": "a\\\\":\\\\"", "skr": true}', True),
+        ('{"requestUri:": "b", "skr": "c"}', True),
+        ('{"keyProperties": {"size": 2048}}', True),
+        ('{"requestUri": ["a"]}', False),
+        ("@{requestUri=a; skr=b}", True),
+        ('{"requestUri": "a"', True),
+    ],
+)
+def test_properties_are_looked_into_where_their_names_say_that_there_is_more(text, more):
+    assert may_say_more(pa.chunked_array([[text, "{}"]], pa.string())).tolist() == [more, False]
