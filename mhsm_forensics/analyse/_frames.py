@@ -52,6 +52,7 @@ def example() -> pd.DataFrame:
         "app_id": ["a1", "a1", "a2"], "caller_ip": ["192.0.2.1", "192.0.2.1", "192.0.2.9"],
         "client": ["Go", "Go", "Azure CLI"], "client_info": ["go/1", "go/1", "az/2"], "token_id": ["t1", "t1", "t2"],
         "token_ip": ["192.0.2.1", "192.0.2.1", "192.0.2.8"], "upn": [None, None, "anna"], "scope": [None] * 3,
+        "assignment_id": [None] * 3, "role_definition_id": [None] * 3,
         "managed_identity_id": [None] * 3, "setting": [None] * 3, "result_signature": ["OK", "OK", "Forbidden"],
         "correlation_id": ["c1", "c2", "c3"],
     }  # fmt: skip
