@@ -46,6 +46,7 @@ def example() -> pd.DataFrame:
         "event_id": ["e:1", "e:2", "e:3"], "hsm": ["hsm1"] * 3, "key_name": ["kek1"] * 3, "object_type": ["key"] * 3,
         "key": ["hsm1/kek1"] * 3,
         "operation": ["KeySign", "KeySign", "KeyDelete"], "operation_class": ["crypto", "crypto", "key_lifecycle"],
+        "act": ["KeySign", "KeySign", "KeyDelete"],
         "effect": ["use", "use", "destroy"], "operation_status": ["expected", "expected", "documented"],
         "outcome": ["success", "success", "denied"], "actor": ["o1", "o1", "o2"], "principal": ["payments", "payments", "anna"],
         "principal_type": ["managed_identity", "managed_identity", "user"], "object_id": ["o1", "o1", "o2"],
