@@ -423,7 +423,8 @@ def test_a_definition_says_what_a_role_of_this_hsm_allows(tmp_path, content, ind
 
 @pytest.mark.parametrize(
     "permissions",
-    ["all", None, {"dataActions": ["*"]}, ["*"], [_BLOCK, None], [_BLOCK | {"dataActions": "*"}],
+    ["all", None, [{}], [{"AllowedDataActions": ["*"]}], {"dataActions": ["*"]}, ["*"], [_BLOCK, None],
+     [_BLOCK | {"dataActions": "*"}],
      [_BLOCK | {"notDataActions": [{}]}]],
 )  # fmt: skip
 def test_rights_that_can_not_be_read_are_not_known(tmp_path, permissions):

@@ -73,6 +73,21 @@ def test_a_role_assignment_names_a_principal_that_no_roster_does(tmp_path):
     assert labels.of("role_definition_id", "515eb02d-2335-4d2d-92f2-b1cbdf9c3778") == "Managed HSM Crypto Officer"
 
 
+def test_a_role_is_named_as_the_hsm_names_it_itself(tmp_path):
+    role, own = "7b127d3c-77bd-4e3e-bbe0-dbb8971fa7f8", "55555555-5555-4555-8555-555555555555"
+    block = [{"name": one, "roleName": name, "assignableScopes": ["/"], "permissions": []}
+             for one, name in ((role, "Managed HSM Backup"), (own, "Builder"), ("nameless", None))]  # fmt: skip
+
+    labels = known.labels(case_of(tmp_path, definitions_json=block))
+
+    assert [labels.of("role_definition_id", one) for one in (role, own, "nameless")] == [
+        "Managed HSM Backup",
+        "Builder",
+        "",
+    ]
+    assert known.role_ids()["managed hsm backup"] == role
+
+
 @pytest.mark.parametrize(("name", "key"), [("applications.csv", "app_id"), ("roles.csv", "role_definition_id")])
 def test_each_public_id_is_there_once_with_its_source(name, key):
     rows = list(csv.DictReader(resources.files("mhsm_forensics").joinpath(name).read_text("utf-8").splitlines()))

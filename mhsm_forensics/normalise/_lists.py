@@ -119,7 +119,9 @@ def _permissions(blocks: Any) -> str | None:
         return None
     read = [{plain_name(str(name)): value for name, value in block.items()} for block in blocks]
     rows = [{name: block.get(name.lower()) or [] for name in _PARTS} for block in read]
-    if not all(_is_texts(part) for row in rows for part in row.values()):
+    if any("dataactions" not in block for block in read) or not all(
+        _is_texts(part) for row in rows for part in row.values()
+    ):
         return None
     return json.dumps(rows, separators=(",", ":"))
 
