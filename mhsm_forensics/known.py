@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from .case import Case
 
 __all__ = [
-    "Labels", "Networks", "addresses", "callers", "identities", "labels", "place_in_words", "places", "places_path", "role_ids",
-    "roles",
+    "Labels", "Networks", "addresses", "callers", "identities", "labels", "place_in_words", "places", "places_path", "roles",
     "scope",
 ]  # fmt: skip
 
@@ -131,20 +130,6 @@ def roles() -> pd.DataFrame:
     https://learn.microsoft.com/azure/key-vault/managed-hsm/built-in-roles
     """
     return pd.DataFrame(_table("roles.csv")).astype("string")
-
-
-@cache
-def role_ids() -> dict[str, str]:
-    """Ids of the built-in roles by their names in small letters, those of before among them.
-
-    >>> role_ids()["managed hsm backup"] == role_ids()["managed hsm backup user"]
-    True
-    """
-    return {
-        name.strip().lower(): role["role_definition_id"]
-        for role in _table("roles.csv")
-        for name in (role["name"], *filter(None, role["other_names"].split("|")))
-    }
 
 
 def addresses(case: Case, addresses: Iterable[str] | None = None) -> pd.DataFrame:
@@ -353,20 +338,19 @@ def labels(case: Case) -> Labels:
         for name in ("object_id", "upn", "app_id"):
             if pd.notna(row[name]):
                 names.setdefault(str(row[name]).lower(), str(row["label"]))
-    for role in _rows(case, "role_definitions"):
-        if role["role_name"]:
-            names.setdefault(role["role_definition_id"], role["role_name"])
-    for role in _table("roles.csv"):
-        names.setdefault(role["role_definition_id"], role["name"])
+    for role in (*_rows(case, "role_definitions"), *_table("roles.csv")):
+        if called := role.get("role_name") or role.get("name"):
+            names.setdefault(role["role_definition_id"], called)
     where = {row["caller_ip"]: place_in_words(row) for row in _records(places(case))}
-    ids = (
-        *_sources(case, "identities", "identity"),
-        *_sources(case, "role_assignments", "role assignment"),
-        *_sources(case, "role_definitions", "role definition"),
+    lists = (
+        ("identities", "identity"),
+        ("role_assignments", "role assignment"),
+        ("role_definitions", "role definition"),
     )
+    ids = [one for name, noun in lists for one in _sources(case, name, noun)]
     databases = sorted({database for found in places(case)["databases"] for database in found})
     ranges = (*_sources(case, "address_ranges", "address range"), *databases)
-    return Labels(names, Networks.of(case), where, ids, ranges)
+    return Labels(names, Networks.of(case), where, tuple(ids), ranges)
 
 
 def place_in_words(row: Mapping[str, Any]) -> str:

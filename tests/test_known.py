@@ -14,7 +14,7 @@ import pytest
 from building import SAMPLES, copy_of
 
 import mhsm_forensics as mf
-from mhsm_forensics import known, report
+from mhsm_forensics import known, operations, report
 from mhsm_forensics.terminal import show_overview
 
 LISTS = SAMPLES / "incident" / "context"
@@ -85,7 +85,7 @@ def test_a_role_is_named_as_the_hsm_names_it_itself(tmp_path):
         "Builder",
         "",
     ]
-    assert known.role_ids()["managed hsm backup"] == role
+    assert operations.role_ids()["managed hsm backup"] == role
 
 
 @pytest.mark.parametrize(("name", "key"), [("applications.csv", "app_id"), ("roles.csv", "role_definition_id")])

@@ -7,11 +7,11 @@ say which of them it can have been, whatever it is called; its name is the secon
 """
 
 from ._meaning import Meaning, meaning
-from ._rights import Grant, allows, granted
+from ._rights import Grant, allows, granted, role_ids
 from ._routes import at_path, class_of_path, readings
 from ._vocabulary import EFFECTS, SOURCES, Operation, vocabulary
 
 __all__ = [
-    "EFFECTS", "SOURCES", "Grant", "Meaning", "Operation", "allows", "at_path", "class_of_path", "granted", "meaning", "readings",
-    "vocabulary",
+    "EFFECTS", "SOURCES", "Grant", "Meaning", "Operation", "allows", "at_path", "class_of_path", "granted", "meaning",
+    "readings", "role_ids", "vocabulary",
 ]  # fmt: skip

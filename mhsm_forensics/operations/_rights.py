@@ -130,3 +130,24 @@ def granted(on: date | None = None) -> dict[str, frozenset[str]]:
         role: frozenset(grant.data_action for grant in grants if grant.may_hold(day))
         for role, grants in _grants().items()
     }
+
+
+@cache
+def role_ids() -> dict[str, str]:
+    """Ids of the built-in roles by their names in small letters, those of before among them.
+
+    References
+    ----------
+    https://learn.microsoft.com/azure/key-vault/managed-hsm/built-in-roles
+
+    Examples
+    --------
+    >>> role_ids()["managed hsm backup"] == role_ids()["managed hsm backup user"]
+    True
+    """
+    text = resources.files(__package__.rpartition(".")[0]).joinpath("roles.csv").read_text("utf-8")
+    return {
+        name.strip().lower(): role["role_definition_id"]
+        for role in csv.DictReader(text.splitlines())
+        for name in (role["name"], *filter(None, role["other_names"].split("|")))
+    }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from .. import known, operations
+from .. import operations
 from ..identifiers import folded, unescaped
 from ..schema import to_records
 from ..text import visible
@@ -108,7 +108,7 @@ def _allows(entry: Row, use: Row) -> bool:
     needed = _needed(use["act"])
     if entry["definitions"]:
         return any(blocks is None or (covers and _gives(blocks, needed)) for blocks in entry["definitions"])
-    role = entry["role_definition_id"] or known.role_ids().get(folded(entry["role_name"] or ""))
+    role = entry["role_definition_id"] or operations.role_ids().get(folded(entry["role_name"] or ""))
     granted = [operations.granted(day).get(role or "") for day in _days(use)]
     return any(actions is None or (covers and not needed.isdisjoint(actions)) for actions in granted)
 
