@@ -288,9 +288,9 @@ def _finding(rule: Rule, hit: Hit) -> dict[str, Any]:
 
 
 def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """By time; most are so already, and a sort costs more than the rest of a small finding."""
-    in_order = all(before < after for before, after in pairwise(rows["time"].tolist()))
-    return rows if in_order else rows.sort_values(["time", "event_id"])
+    """By time, and of one time as a question gave them; a sort costs more than the rest of a small finding."""
+    in_order = all(before <= after for before, after in pairwise(rows["time"].tolist()))
+    return rows if in_order else rows.sort_values("time", kind="stable")
 
 
 def _common(rows: pd.DataFrame, column: str) -> str | None:

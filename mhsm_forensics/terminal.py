@@ -80,7 +80,7 @@ def show_rejects(case: Case) -> None:
         kinds[kind] += count
         _print_reason(console, kind, reason, count, first)
     if not kinds:
-        console.print("Every line is an event, a duplicate or blank, and no file was passed over.")
+        console.print("Every line is an event, a witness or duplicate of one, or blank, and no file was passed over.")
         return
     console.print("\n" + " · ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in kinds.items()))
     console.print(Text("--format json or csv has them all; mhsm-forensics raw CASE EVENT_ID prints bytes", style="dim"))

@@ -614,3 +614,21 @@ def test_a_restore_after_which_nothing_is_answered_ends_with_the_log():
 ])  # fmt: skip
 def test_what_restores_no_whole_hsm_is_no_restore_mode(other):
     assert analyse.restores(events(other, {})).empty
+
+
+def test_what_came_within_one_microsecond_is_taken_in_turn_by_its_tick():
+    at, home, away = "2026-01-05 10:00", "203.0.113.5", "198.51.100.7"
+    calls = events(*({"at": at, "tick": tick, "caller_ip": ip} for tick, ip in ((0, home), (2, home), (1, away))))
+
+    assert analyse.concurrent(calls)["turns"].to_list() == [2]
+
+
+def test_what_came_at_one_tick_is_taken_in_turn_by_its_place_in_the_file():
+    at, home, away = "2026-01-05 10:00", "203.0.113.5", "198.51.100.7"
+    places = (("e:90", 90, home), ("e:1000", 1000, away), ("e:101", 101, home))
+    calls = events(*(
+        {"at": at, "tick": 0, "evidence_id": "e", "source_offset": offset, "event_id": event_id, "caller_ip": ip}
+        for event_id, offset, ip in places
+    ))  # fmt: skip
+
+    assert analyse.concurrent(calls)["turns"].to_list() == [1]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mhsm_forensics import schema
+
 PACKAGE = Path(__file__).parents[1] / "mhsm_forensics"
 
 # In reading order: a room may import the rooms above it, and none below.
@@ -129,6 +131,25 @@ ASKED_FOR = {"labels", "actors", "denials", "_alike", "first_seen_pairs", "moved
 
 def statement(path: Path) -> str:
     return re.sub(r"--[^\n]*", "", path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
+def test_events_stand_in_one_order_in_every_query(path):
+    """By their time and then by their id, which is opaque, calls that follow each other at once would change places."""
+    for order in re.findall(r"ORDER BY([^()]*)", statement(path)):
+        names = [name for name in re.findall(r"\w+", order) if name in schema.ORDER]
+        assert "t" not in names or "event_id" not in names or tuple(names) == schema.ORDER
+
+
+@pytest.mark.parametrize("path", [p for kind in ("py", "yaml") for p in sorted(PACKAGE.rglob(f"*.{kind}"))], ids=str)
+def test_nothing_else_orders_events_by_their_ids(path):
+    text = path.read_text("utf-8")
+
+    assert not re.search(r"ORDER BY[^\n]*\b(?:t|time), (?:\w+\.)?event_id", text)
+
+
+def test_the_order_that_queries_share_is_that_of_the_schema():
+    assert tuple(re.findall(r"\w+", statement(PACKAGE / "queries" / "_order.sql"))) == schema.ORDER
 
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)

@@ -18,7 +18,7 @@ from mhsm_forensics.errors import CaseError, EvidenceError, InputError
 SAMPLES = Path(__file__).parents[1] / "data-samples"
 INCIDENT = SAMPLES / "incident" / "insights-logs-auditevent"
 TRUTH = json.loads((SAMPLES / "incident" / "truth.json").read_text("utf-8"))
-FATES = {fate: TRUTH["fates"][fate] for fate in ("event", "duplicate", "out_of_scope", "blank", "reject")}
+FATES = {fate: TRUTH["fates"][fate] for fate in ("event", "witness", "duplicate", "out_of_scope", "blank", "reject")}
 
 
 def accounting(case):

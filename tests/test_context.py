@@ -472,6 +472,7 @@ def test_what_a_list_says_survives_verbatim(tmp_path):
 def test_an_audit_record_is_never_taken_for_a_list_nor_a_list_for_one(tmp_path):
     (audit,) = json.loads((SAMPLES / "documented" / "backup-create.json").read_text())
     odd = audit | {
+        "correlationId": "another-request",
         "appId": APP,
         "id": OID,
         "displayName": "x",

@@ -63,7 +63,7 @@ def test_junk_is_left_out_of_an_archive_as_of_a_folder(case, logs, tmp_path):
     inside = {name for name, _ in JUNK}
     assert {other.name for other in added.passed_over} == {f"in/{n}" for n in inside} | {f"in.zip!{n}" for n in inside}
     assert {(other.kind, other.reason) for other in added.passed_over} == {("left out", "no audit log")}
-    assert added.fates == {"event": 2, "duplicate": 0, "out_of_scope": 0, "blank": 0, "reject": 0}
+    assert added.fates == {"event": 2, "witness": 0, "duplicate": 0, "out_of_scope": 0, "blank": 0, "reject": 0}
     assert open_case(case.path).manifest.passed_over == added.passed_over
 
 
@@ -203,7 +203,7 @@ def test_what_cannot_be_read_is_one_reject_a_member_and_no_duplicate(case, tmp_p
 
     added = ingest.add(case, [tmp_path / "l.zip"])
 
-    assert added.fates == {"event": 1, "duplicate": 0, "out_of_scope": 0, "blank": 0, "reject": 2}
+    assert added.fates == {"event": 1, "witness": 0, "duplicate": 0, "out_of_scope": 0, "blank": 0, "reject": 2}
     assert [entry.unreadable for entry in added.new] == [None, "encrypted", "encrypted", None, None]
     assert len({entry.evidence_id for entry in added.new}) == 5
     assert told(added.passed_over) == [("l.zip!photo.png", "unreadable", "encrypted")]

@@ -83,6 +83,9 @@ def test_most_routes_and_statuses_leave_one_effect():
         ("/deletedkeys/card-00", 403, "KeyPurge|KeyGetDeleted"),
         ("/keys/card-00", 200, "KeyDelete|KeyImport"),
         ("/keys/card-00/", 200, "KeyUpdate|KeyGet"),
+        ("/keys//card-00", 200, "KeyDelete|KeyImport"),
+        ("/keys/card-00///", 200, "KeyUpdate|KeyGet"),
+        ("/deletedkeys///card-00/", 204, "KeyPurge"),
         ("/KEYS/Card-00//SecureUnwrapKey", 200, "KeySecureUnwrap"),
         ("/keys/card-00/derivekey", 200, "KeyDerive"),
         ("/keys/restore", 200, "KeyRestore"),
@@ -156,6 +159,14 @@ def test_a_name_and_a_route_that_contradict_each_other_are_both_heard(name, path
         ("KeyVerify", "/keys/card-00//sign"),  # another use of the same class
         ("EkmProxyOperation", "/keys/card-00//wrapkey"),
         ("KeyRotateIfDue", "/keys/card-00/rotate"),
+        (
+            "KeyDelete",
+            "/keys/card-00/",
+        ),  # the key itself, with a slash at its end, or with a version that nothing asks for
+        ("KeyDelete", "//keys//card-00///"),
+        ("KeyDelete", f"/keys/card-00/{'7d' * 16}"),
+        ("KeyImport", "/keys/card-00/"),
+        ("KeyRecover", "/deletedkeys//card-00/recover//"),
     ],
 )
 def test_a_name_that_fits_loosely_is_no_contradiction(name, path):
@@ -170,6 +181,7 @@ def test_a_name_alone_is_heard_where_no_route_is_known():
 def test_a_path_of_a_megabyte_is_read_as_fast_as_any():
     assert readings("/" + f"{ROLES}/" * 30_000 + "roleAssignments/7d1f", 201)[0].operation == "RoleAssignmentCreate"
     assert class_of_path("/subscriptions" + "/managedHSMs" * 90_000) == "management"
+    assert meaning("KeyDelete", "/keys/card-00" + "/" * 1_000_000, 200).act == "KeyDelete"
 
 
 def test_the_auditor_never_had_the_purge():

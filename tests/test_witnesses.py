@@ -5,15 +5,19 @@ import hashlib
 import io
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from building import copy_of
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from mhsm_forensics import ingest, schema
-from mhsm_forensics.case import create_case, read_custody, verify
+from mhsm_forensics import accounting, ingest, schema
+from mhsm_forensics.case import create_case, open_case, read_custody, seal, verify
 from mhsm_forensics.ingest import _cells
+from mhsm_forensics.ingest._statements import may_say_more
 
 HSM = "/SUBSCRIPTIONS/7C/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/MANAGEDHSMS/CONTOSO"
 
@@ -69,7 +73,7 @@ def made(folder, *contents, together=False):
         case = ingest.add(case, group).case
     assert verify(case) == []
     assert len(case.events) == case.accounting["event"].iloc[0]
-    assert len(case.witnesses) == case.accounting[["event", "duplicate"]].iloc[0].sum()
+    assert len(case.witnesses) == case.accounting[["event", "witness", "duplicate"]].iloc[0].sum()
     return case
 
 
@@ -296,3 +300,56 @@ def test_the_order_of_adds_changes_nothing(files, dice, together):
         assert rebuilt.witnesses.equals(one.witnesses)
         for _, rows in one.witnesses.groupby(["evidence_id", "event_id"]):
             assert set(rows["relation"]) - {"fullest"} <= {"same bytes", "same in other bytes", "other route"}
+
+
+@pytest.fixture(scope="module")
+def fated(tmp_path_factory):
+    """Three requests: twice in a file and in its copy, in other bytes, and with their times cut."""
+    return made(
+        tmp_path_factory.mktemp("fated"), ("PT1H.json", lines([*THREE, *THREE[:2]])), ("PT1H.json", lines(THREE) + "\n"),
+        ("same.json", json.dumps(THREE, indent=2)), ("ms.csv", portal(THREE)),
+    )  # fmt: skip
+
+
+def test_a_record_has_the_fate_of_what_it_says_again(fated):
+    fates = ["event", "witness", "duplicate"]
+
+    assert fated.evidence[fates].to_numpy().tolist() == [[3, 0, 2], [0, 0, 3], [0, 3, 0], [0, 3, 0]]
+    assert fated.accounting[fates].iloc[0].to_list() == [3, 6, 5]
+
+
+def test_what_one_file_has_twice_is_told(fated):
+    assert any(
+        "5 records repeat another one byte for byte, 2 of" in text for text in accounting.lines_of_witnesses(fated)
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "less"), [("event", "witness"), ("duplicate", "witness"), ("out_of_scope", "witness"), ("reject", "blank")]
+)
+def test_verify_counts_every_fate_again(fated, tmp_path, more, less):
+    case = copy_of(fated, tmp_path / "case")
+    at = next(n for n, entry in enumerate(case.manifest.evidence) if entry.fates[less])
+    entries = list(case.manifest.evidence)
+    fates = entries[at].fates
+    entries[at] = replace(entries[at], fates=fates | {more: fates[more] + 1, less: fates[less] - 1})
+    seal(case.path, replace(case.manifest, evidence=tuple(entries)))
+
+    assert any("the accounting says" in problem for problem in verify(open_case(case.path), log=False))
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ('{"requestUri": "a", "httpStatusCode": 200, "tlsVersion": null}', False),
+        (None, False),
+        ('{"requestUri": "a\\\\":\\\\"", "skr": true}', True),
+        ('{"requestUri:": "b", "skr": "c"}', True),
+        ('{"keyProperties": {"size": 2048}}', True),
+        ('{"requestUri": ["a"]}', False),
+        ("@{requestUri=a; skr=b}", True),
+        ('{"requestUri": "a"', True),
+    ],
+)
+def test_properties_are_looked_into_where_their_names_say_that_there_is_more(text, more):
+    assert may_say_more(pa.chunked_array([[text, "{}"]], pa.string())).tolist() == [more, False]

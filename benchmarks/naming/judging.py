@@ -164,7 +164,9 @@ def _shown(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]
 
 def _counts(title: str) -> list[str]:
     """Return the numbers of a title that are no part of a time, an address or an id."""
-    return re.findall(r"(?<![\w.:-])\d[\d,]*(?![\w.:-])", re.sub(r"\d+ of them (?:control|to change)", "", outside(title)))
+    return re.findall(
+        r"(?<![\w.:-])\d[\d,]*(?![\w.:-])", re.sub(r"\d+ of them (?:control|to change)", "", outside(title))
+    )
 
 
 def _accusations(before: Read, after: Read) -> Iterator[tuple[tuple[object, ...], str]]:

@@ -144,7 +144,7 @@ def _is_archive(entry: Evidence, opened: set[str]) -> bool:
 def _warning(entry: Evidence, context: list[str]) -> str | None:
     """Say that a file gave nothing that is looked at; None where it did, or where that is said of it anyway."""
     fates = entry.fates or {}
-    if context or entry.unreadable or fates.get("event") or fates.get("duplicate"):
+    if context or entry.unreadable or any(fates.get(fate) for fate in ("event", "witness", "duplicate")):
         return None
     others = "; its records are of another resource, and out of scope" if fates.get("out_of_scope") else ""
     return f"warning: nothing came of it, no event and no record of another log{others}"

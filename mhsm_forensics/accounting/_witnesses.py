@@ -37,7 +37,7 @@ def by_relation(case: Case, evidence: Iterable[Evidence] | None = None) -> dict[
     By the relations of `schema.WITNESSES`, how many records, and how many of them repeat one of the same file byte for byte.
     """
     ids = None if evidence is None else [entry.evidence_id for entry in evidence]
-    again = sum((entry.fates or {}).get("duplicate", 0) for entry in case.manifest.evidence)
+    again = case.accounting[["witness", "duplicate"]].iloc[0].sum()
     if case.is_of_before or not again:
         return {}
     found = engine.run(case.table_path("witnesses"), _COUNTED, all=ids is None, ids=ids or [])

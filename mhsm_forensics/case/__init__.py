@@ -30,7 +30,7 @@ from ._tables import damage, read_tables, require_columns
 from ._unchanged import require_unchanged
 from ._unfinished import unfinished
 from ._verify import Verification, check, record_verification, verify
-from ._witnesses import events_of, ids_in, place_of
+from ._witnesses import SAID, events_of, fates_in, ids_in, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +42,7 @@ __all__ = [
     "FATES",
     "FORMAT",
     "RESHAPED",
+    "SAID",
     "TOOL",
     "Case",
     "Events",
@@ -56,6 +57,7 @@ __all__ = [
     "create_case",
     "damage",
     "evidence_of",
+    "fates_in",
     "finish_seal",
     "head",
     "is_list_of",
@@ -223,7 +225,7 @@ class Case:
         """Every evidence file with its SHA-256 and its lines by fate; one row per file or archive member."""
         rows = [
             asdict(entry)
-            | (entry.fates or dict.fromkeys(FATES))
+            | (dict.fromkeys(FATES) if entry.fates is None else dict.fromkeys(FATES, 0) | entry.fates)
             | {"position": ".".join(map(str, entry.position)) or None}
             for entry in self.manifest.evidence
         ]

@@ -24,7 +24,7 @@ from ._files import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-FATES = ("event", "duplicate", "out_of_scope", "blank", "reject")
+FATES = ("event", "witness", "duplicate", "out_of_scope", "blank", "reject")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,12 @@ from ._custody import head, read_custody, recorded, utc_now
 from ._seal import SEALED, derived, is_sealed, pending, sealed_manifest, sha256_of
 from ._tables import rows_in
 from ._unchanged import own_files, what_became
+from ._witnesses import SAID, fates_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pandas as pd
 
     from . import Case
 
@@ -198,10 +202,22 @@ def _miscounted(case: Case) -> Iterator[str]:
         held["events"] = (rows_in(paths, schema.EVENTS), int(counted["event"]))
     else:
         held["events"] = (len(case.events), int(counted["event"]))
-        held["witnesses"] = (_rows(case, "witnesses", schema.WITNESSES), int(counted["event"] + counted["duplicate"]))
+        held |= _witnesses(case, counted)
+        beside = {"out_of_scope": schema.EVENTS, **schema.CONTEXT}
+        aside = sum(_rows(case, name, columns) for name, columns in beside.items())
+        held["tables beside the events"] = (aside, int(counted["out_of_scope"]))
     for name, (rows, said) in held.items():
         if rows != said:
             yield f"{name} hold {rows:,} rows, the accounting says {said:,}. Hint: rebuild"
+
+
+def _witnesses(case: Case, counted: pd.Series) -> dict[str, tuple[int, int]]:
+    """How many records the table of witnesses has of each fate, and how many the accounting."""
+    found: Counter[str] = Counter()
+    for path in case.events.witnesses:
+        for (_, fate), count in fates_in(path).items():
+            found[fate] += count
+    return {f"witnesses with the fate {fate}": (found[fate], int(counted[fate])) for fate in SAID}
 
 
 def _rows(case: Case, name: str, columns: tuple[schema.Column, ...]) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
+import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 
 from .. import schema
-from ._tables import read_tables, require_columns
+from ._tables import damage, read_tables, require_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +21,34 @@ if TYPE_CHECKING:
     from ._events import Events
 
 _PLACE = ("evidence_id", "source_offset", "source_length")
+_BY: Final = ["evidence_id", "relation"]
+_FATE_OF: Final = {"fullest": "event", "same bytes": "duplicate"}
+SAID: Final = ("event", "witness", "duplicate")  # fates of records that the table of witnesses has
 _IDS = tuple(column for column in schema.WITNESSES if column.name in {"witness_id", "event_id"})
+
+
+def fates_in(path: Path) -> Counter[tuple[str, str]]:
+    """Count the records of a table of witnesses by evidence and fate.
+
+    A record is its event (`fullest`), a `duplicate` of a record before it (`same bytes`), or a `witness` of what another
+    record says more fully.
+
+    Raises
+    ------
+    CaseError
+        The file is missing, damaged, or not that table.
+    """
+    require_columns([path], schema.WITNESSES)
+    found: Counter[tuple[str, str]] = Counter()
+    try:
+        with pq.ParquetFile(path, read_dictionary=_BY) as file:
+            for batch in file.iter_batches(columns=_BY):
+                counts = pa.Table.from_batches([batch]).group_by(_BY).aggregate([([], "count_all")])
+                for row in counts.to_pylist():
+                    found[row["evidence_id"], _FATE_OF.get(row["relation"], "witness")] += row["count_all"]
+    except (pa.ArrowException, OSError) as problem:
+        raise damage([path], schema.WITNESSES) or problem from None
+    return found
 
 
 def events_of(events: Events, ids: list[str]) -> dict[str, str]:

@@ -117,7 +117,7 @@ def _say_of_known(added: Added, dates: str | None, times_in: str | None) -> None
 def _fail_on_nothing(added: Added) -> None:
     from .. import accounting
 
-    if added.known or any(added.fates[fate] for fate in ("event", "duplicate", "out_of_scope")):
+    if added.known or any(added.fates[fate] for fate in ("event", "witness", "duplicate", "out_of_scope")):
         return
     new = {entry.evidence_id for entry in added.new}
     rejects = accounting.rejects_by_file(added.case)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from .. import analyse, engine
+from .. import analyse, engine, schema
 from ..errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _CALLER: Final = ["principal", "caller_ip", "client", "token_id"]
-_EVENTS: Final = f"SELECT time, actor, {', '.join(_CALLER)}, operation FROM events ORDER BY time, event_id"
+_EVENTS: Final = f"SELECT time, actor, {', '.join(_CALLER)}, operation FROM events ORDER BY {', '.join(schema.ORDER)}"
 
 
 def rare_sessions(events: Any, *, window: int = 3) -> pd.DataFrame:

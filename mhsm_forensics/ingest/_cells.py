@@ -11,10 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ._pairing import requests_of
-from ._statements import COLUMNS, NESTED, statement_of
+from ._statements import COLUMNS, NESTED, agree_beyond, may_say_more, statement_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import pandas as pd
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     Told = tuple[int, dict[int, list[Difference] | None]]
 
-_SAID: Final = ["route", "evidence_id", "t", "tick", "precision", *COLUMNS, *NESTED]
+_COMPARED: Final = [*COLUMNS, *NESTED]
+_SAID: Final = ["route", "evidence_id", "t", "tick", "precision", *_COMPARED]
 
 
 def plain_events(sources: list[Source], rows: pd.DataFrame, first: np.ndarray) -> np.ndarray:
@@ -87,7 +89,7 @@ def _pairs(rows: pd.DataFrame, two: np.ndarray) -> np.ndarray:
 
 
 def _agreeing(sources: list[Source], rows: pd.DataFrame, pairs: np.ndarray) -> np.ndarray:
-    """Pairs that contradict each other in no column, the fuller record first."""
+    """Pairs that contradict each other in nothing, the fuller record first."""
     if not len(pairs):
         return pairs
     one, other = (_columns(sources, rows, pairs[:, side]) for side in (0, 1))
@@ -95,17 +97,45 @@ def _agreeing(sources: list[Source], rows: pd.DataFrame, pairs: np.ndarray) -> n
     for name in COLUMNS:
         differ |= pc.fill_null(pc.not_equal(one[name], other[name]), fill_value=False).to_numpy()
         fuller += pc.is_valid(other[name]).to_numpy().astype("int64") - pc.is_valid(one[name]).to_numpy()
+    differ |= _differ_beyond(one, other)
     agreeing: np.ndarray = np.where((fuller > 0)[:, None], pairs[:, ::-1], pairs)[~differ]
     return agreeing
+
+
+def _differ_beyond(one: pa.Table, other: pa.Table) -> np.ndarray:
+    """Pairs that contradict each other in a claim or a property that has no column."""
+    differ = np.zeros(len(one), bool)
+    for name in NESTED:
+        both = pc.and_(pc.is_valid(one[name]), pc.is_valid(other[name])).to_numpy()
+        if name == "properties_json":
+            both = both & may_say_more(one[name]) & may_say_more(other[name])
+        at = np.flatnonzero(both)
+        texts = zip(*(table[name].take(pa.array(at)).to_pylist() for table in (one, other)), strict=True)
+        differ[at] |= np.array([not agree_beyond(name, a, b) for a, b in texts], bool)
+    return differ
 
 
 def _columns(sources: list[Source], rows: pd.DataFrame, numbers: np.ndarray) -> pa.Table:
     """What the tables say of some records, in their order."""
     source, row = rows["source"].to_numpy()[numbers], rows["row"].to_numpy()[numbers]
     which = np.unique(source)
-    parts = [pq.read_table(sources[at].path, columns=list(COLUMNS)).take(pa.array(row[source == at])) for at in which]
+    parts = [_rows_of(sources[at].path, row[source == at]) for at in which]
     place = np.concatenate([np.flatnonzero(source == at) for at in which])
     return pa.concat_tables(parts, promote_options="permissive").take(pa.array(np.argsort(place)))
+
+
+def _rows_of(path: Path, rows: np.ndarray) -> pa.Table:
+    """What a table says in some rows, in their order; a row group at a time, because its texts are long."""
+    order = np.argsort(rows, kind="stable")
+    found, start, wanted = [], 0, rows[order]
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            end = start + file.metadata.row_group(group).num_rows
+            here = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, end)] - start
+            if len(here):
+                found.append(file.read_row_group(group, columns=_COMPARED).take(pa.array(here)).select(_COMPARED))
+            start = end
+    return pa.concat_tables(found).take(pa.array(np.argsort(order)))
 
 
 def _also(said: Statement, number: int, listing: tuple[str, str]) -> Statement:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ..case import FATES, Case, Evidence, open_case, record_custody, seal, utc_text
+from ..case import FATES, SAID, Case, Evidence, open_case, record_custody, seal, utc_text
 from ._repeats import repeats
 from ._tables import tables_beside
 from ._witnesses import settle
@@ -28,7 +28,7 @@ def publish(case: Case, parts: Parts) -> Case:
     settled = settle(case, parts.staging, repeated)
     done = {item.evidence.evidence_id: _accounted(item) for item in loaded}
     before = case.manifest
-    evidence = tuple(_with(done.get(entry.evidence_id, entry), settled.became) for entry in before.evidence)
+    evidence = tuple(_with(done.get(entry.evidence_id, entry), settled.fates) for entry in before.evidence)
     manifest = replace(before, evidence=evidence, parts=settled.parts, copies=())
     seal(case.path, manifest, tables | settled.tables)
     record_custody(case.path, "loaded", _detail([e for e in evidence if e.evidence_id in done], before.parts, settled))
@@ -43,18 +43,20 @@ def _detail(done: list[Evidence], before: tuple[str, ...], settled: Settled) -> 
     return detail | rewritten | ({"forms": forms} if forms else {})
 
 
-def _with(entry: Evidence, became: Counter[tuple[str, str]]) -> Evidence:
-    """Return evidence with the fates that its records have now, if some are another event's."""
-    if entry.fates is None or not any((entry.evidence_id, fate) in became for fate in FATES):
+def _with(entry: Evidence, counted: Counter[tuple[str, str]]) -> Evidence:
+    """Return evidence with the fates that its records have now: those that are no witness are out of scope."""
+    if entry.fates is None:
         return entry
-    return replace(entry, fates={fate: count + became[entry.evidence_id, fate] for fate, count in entry.fates.items()})
+    records = sum(entry.fates.get(fate, 0) for fate in (*SAID, "out_of_scope"))
+    said = {fate: counted[entry.evidence_id, fate] for fate in SAID}
+    fates = dict.fromkeys(FATES, 0) | entry.fates | said | {"out_of_scope": records - sum(said.values())}
+    return replace(entry, fates=fates)
 
 
 def _accounted(item: Loaded) -> Evidence:
     entry = item.evidence
     fates = {
         "event": item.events,
-        "duplicate": 0,
         "out_of_scope": item.out_of_scope,
         "blank": item.blank,
         "reject": item.rejects,

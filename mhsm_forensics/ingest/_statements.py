@@ -12,11 +12,16 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
+import pyarrow.compute as pc
+
 from ..identifiers import folded
 from ..normalise import claims_in, properties_in, uri_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pyarrow as pa
 
 # Columns that a record itself says something in; the others are derived of these, or say where it came from. Its time and its
 # operation are compared before.
@@ -39,6 +44,7 @@ _OF_THE_ROW: Final = {
     "resource", "resourcetype", "resourcegroup", "resourceprovider", "subscriptionid", "_subscriptionid", "_resourceid",
     "sourcetable", "sourcesystem", "tenantid", "type", "category", "level", "location", "computer", "rawdata", "time", "event",
 }  # fmt: skip
+_VALUE: Final = r':\s*(?:"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null)'  # for RE2
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?")
 _NOTHING: Final = {"", "(unknown)", "null", "None", "[]", "{}"}
 
@@ -103,6 +109,29 @@ def differing(one: Statement, other: Statement) -> list[Difference]:
     found = [Difference(name, str(a), str(b)) for name, a, b in pairs if a is not None and b is not None and a != b]
     more = ((name, value, other.more.get(name, value)) for name, value in sorted(one.more.items()))
     return [*found, *(Difference(name, a, b) for name, a, b in more if a != b)]
+
+
+@lru_cache(1 << 14)
+def agree_beyond(column: str, one: str, other: str) -> bool:
+    """Whether two texts of claims or of properties say nothing different in what has no column."""
+    said = _claims if column == "identity_json" else _properties
+    more = said(other)
+    return all(more.get(name, value) == value for name, value in said(one).items())
+
+
+def may_say_more(texts: pa.ChunkedArray) -> np.ndarray:
+    """Which texts of properties may say something that has no column: judged by their names, which are often the same."""
+    named = pc.replace_substring_regex(texts, _VALUE, ":0").combine_chunks().dictionary_encode()
+    says_more = np.array([_has_more(text) for text in named.dictionary.to_pylist()] + [False])
+    found: np.ndarray = says_more[pc.fill_null(named.indices, -1).to_numpy()]
+    return found
+
+
+def _has_more(text: str) -> bool:
+    try:
+        return not isinstance(json.loads(text), dict) or bool(_properties(text))
+    except (ValueError, RecursionError):
+        return True
 
 
 @lru_cache(1 << 14)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,13 +11,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .. import schema
-from ..case import require_columns
+from ..case import fates_in, require_columns
 from ..derive import open_table
 from ._candidates import Source, alike, candidates
 from ._cells import plain_events, requests_in
 from ._tables import held_table, place_of
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -45,9 +45,7 @@ class Settled:
     tables: dict[str, Path]  # where each waits, by its path in the case
     parts: tuple[str, ...]  # of the events, all that count from now on
     rewritten: tuple[str, ...]  # those of before that lost an event to a fuller witness
-    became: Counter[tuple[str, str]] = field(
-        default_factory=Counter
-    )  # records by evidence and fate, more or less than before
+    fates: Counter[tuple[str, str]]  # records by evidence and fate, as the table of witnesses has them
 
 
 def settle(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Settled:
@@ -76,12 +74,8 @@ def settle(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Settled:
     moves = _Moves(case, staging, sources, rows)
     _write_witnesses(case, staging / "witnesses.parquet", new, rows, repeated)
     moves.go()
-    became = moves.became
-    for log in [] if repeated is None else repeated.to_dict("records"):
-        became[log["evidence_id"], "duplicate"] += 1
-        became[log["evidence_id"], "out_of_scope"] -= 1
     fresh = {place_of(case, name): staging / f"{name}.parquet" for name in ("witnesses", "again")}
-    return Settled(fresh | moves.tables, moves.parts, moves.rewritten, became)
+    return Settled(fresh | moves.tables, moves.parts, moves.rewritten, fates_in(staging / "witnesses.parquet"))
 
 
 def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
@@ -92,9 +86,10 @@ def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
     first, number = alike(case, rows), np.arange(len(rows))
     event = plain_events(sources, rows, first)
     ids, routes = rows["event_id"].to_numpy(object), rows["route"].to_list()
-    same = np.where((event == first) & (event != number), ids[first], None)
+    again = np.flatnonzero((event == first) & (event != number))
     relation = np.select([event == number, event == first], ["fullest", "same bytes"], "other route").astype(object)
-    contradicts = np.full(len(rows), None, object)
+    same, contradicts = np.full(len(rows), None, object), np.full(len(rows), None, object)
+    same[again] = ids[first[again]]
     for fullest, witnesses in requests_in(sources, rows, first, np.flatnonzero(event < 0)):
         seen: dict[int, int] = {}
         for one in sorted(witnesses):
@@ -116,7 +111,6 @@ class _Moves:
     def __init__(self, case: Case, staging: Path, sources: list[Source], rows: pd.DataFrame | None) -> None:
         self._case, self._staging, self._sources = case, staging, sources
         self._leaving: dict[int, np.ndarray] = {}
-        self.became: Counter[tuple[str, str]] = Counter()
         if rows is not None:
             self._compare(rows)
         self.parts: tuple[str, ...] = ()
@@ -127,11 +121,8 @@ class _Moves:
         """Find out which rows of which table leave it, and what becomes of them."""
         is_fullest = rows["event"].to_numpy() == rows["number"].to_numpy()
         is_event = np.array([source.is_events for source in self._sources])[rows["source"].to_numpy()]
-        for is_now, sign in ((False, -1), (True, 1)):
+        for is_now in (False, True):
             moved = rows[(is_event != is_now) & (is_fullest == is_now)]
-            for evidence, count in moved["evidence_id"].value_counts().items():
-                self.became[str(evidence), "event"] += sign * count
-                self.became[str(evidence), "duplicate"] -= sign * count
             for at, part in moved.groupby("source"):
                 self._leaving[int(at)] = part["row"].to_numpy()
 

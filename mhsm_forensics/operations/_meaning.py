@@ -87,14 +87,19 @@ def _agrees(named: Operation, path: str | None, http_status: int | None) -> bool
     """Whether a name fits its route and answer; or says another name for what the route says."""
     if http_status is not None and not 200 <= http_status < 300:
         http_status = None
-    here = [*at_path(path), *at_path(f"{path}/")]  # a version need not be named, not even by a slash
-    fits = [one for one in here if (one.method, one.path) == (named.method, named.path)]
+    here = at_path(path)
+    fits = any(_unversioned(one) == _unversioned(named) for one in here)
     answers = named.answers(http_status) or not any(one.answers(http_status) for one in here)
     same = any(
         (one.operation_class, one.effect) == (named.operation_class, named.effect)
         for one in readings(path, http_status)
     )
-    return bool(fits and answers) or same
+    return (fits and answers) or same
+
+
+def _unversioned(operation: Operation) -> str:
+    """Path of an operation without a version: clients name one or none, by a slash or without, as they like."""
+    return operation.path.replace("/{version}", "")
 
 
 def _by_route(operation: str | None, by_route: tuple[Operation, ...], by_uri: str | None) -> Meaning:

@@ -104,6 +104,17 @@ def _behind_many(place: _Node | None, segments: Sequence[str], at: int) -> list[
     return next((fit for start in starts if (fit := _found(place, segments, start))), [])
 
 
+def _spellings(segments: list[str]) -> Iterator[list[str]]:
+    """Yield a path as it is, with one slash at its end, without any there, and without any that servers read over."""
+    end = len(segments)
+    while end > 1 and not segments[end - 1]:
+        end -= 1
+    yield segments
+    yield segments[: end + 1]
+    yield segments[:end]
+    yield list(filter(None, segments))
+
+
 def at_path(path: str | None) -> list[Operation]:
     """Every operation that lives at a path, whatever its method; none where no route is known.
 
@@ -111,14 +122,13 @@ def at_path(path: str | None) -> list[Operation]:
     ['KeySign']
     >>> [one.operation for one in at_path("/keys/card-00")], [one.operation for one in at_path("/keys/card-00/")]
     (['KeyImport', 'KeyDelete'], ['KeyGet', 'KeyUpdate'])
+    >>> [one.operation for one in at_path("/deletedkeys//card-00//recover/")]
+    ['KeyRecover']
     """
     segments = _segments(path)
     if not segments[0]:
         return []
-    found = _found(_table(), segments)
-    while not found and len(segments) > 1 and not segments[-1]:  # a slash at the end
-        segments = segments[:-1]
-        found = _found(_table(), segments)
+    found = next(filter(None, (_found(_table(), spelt) for spelt in _spellings(segments))), [])
     arm_roles = segments[0] == "subscriptions" and found and found[0].path.startswith("{scope}")
     return [] if arm_roles else found
 

@@ -8,15 +8,23 @@ WITH calls AS (
     act,
     object_type,
     http_status,
-    lead(http_status) OVER (PARTITION BY hsm, object_type, assignment_id, role_definition_id, setting ORDER BY t, event_id)
-      AS next_status,
-    lag(t) OVER (PARTITION BY hsm, object_type, setting, actor, http_status ORDER BY t, event_id) AS own_before_t,
-    lead(t) OVER (PARTITION BY hsm, object_type, setting, actor, http_status ORDER BY t, event_id) AS own_after_t
+    lead(http_status) OVER of_object AS next_status,
+    lag(t) OVER of_own AS own_before_t,
+    lead(t) OVER of_own AS own_after_t
   FROM events
   WHERE http_status IN (200, 201, 404) AND (
     (object_type IN ('role_assignment', 'role_definition', 'setting')
       AND coalesce(assignment_id, role_definition_id, setting) IS NOT NULL)
     OR act LIKE '%EkmConnectionUpdate%' OR act LIKE '%EkmConnectionGet%' OR act LIKE '%EkmConnectionDelete%'
+  )
+  WINDOW of_object AS (
+    PARTITION BY hsm, object_type, assignment_id, role_definition_id, setting
+    ORDER BY
+      @order
+  ), of_own AS (
+    PARTITION BY hsm, object_type, setting, actor, http_status
+    ORDER BY
+      @order
   )
 ), gone_keys AS (
   SELECT o.event_id

@@ -1,17 +1,22 @@
 -- One identity at work in two places at once: its events in turn from one and from the other, within :seconds of each
 -- other. The column that says the place comes out of a closed list.
 WITH known AS (
-  SELECT actor, object_id, caller_ip /* place */ AS place, t, event_id, time
+  SELECT actor, object_id, caller_ip /* place */ AS place, t, tick, evidence_id, source_offset, source_number, event_id, time
   FROM events
   WHERE actor IS NOT NULL AND caller_ip /* place */ IS NOT NULL
 ), in_turn AS (
   SELECT
     *,
-    lag(place) OVER (PARTITION BY actor ORDER BY t, event_id) AS place_before,
-    lag(event_id) OVER (PARTITION BY actor ORDER BY t, event_id) AS event_before,
-    lag(time) OVER (PARTITION BY actor ORDER BY t, event_id) AS time_before,
-    t - lag(t) OVER (PARTITION BY actor ORDER BY t, event_id) AS pause
+    lag(place) OVER own AS place_before,
+    lag(event_id) OVER own AS event_before,
+    lag(time) OVER own AS time_before,
+    t - lag(t) OVER own AS pause
   FROM known
+  WINDOW own AS (
+    PARTITION BY actor
+    ORDER BY
+      @order
+  )
 )
 SELECT
   actor,

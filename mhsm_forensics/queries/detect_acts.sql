@@ -6,7 +6,8 @@ WITH readings AS (
   @readings
 ), narrowed AS (
   SELECT
-    e.event_id, e.time, e.t, e.hsm, e.operation, coalesce(r.act, e.act) AS act, e.known_by, e.operation_class,
+    e.t, e.tick, e.evidence_id, e.source_offset, e.source_number, e.event_id, e.time, e.hsm, e.operation,
+    coalesce(r.act, e.act) AS act, e.known_by, e.operation_class,
     coalesce(r.effect, e.effect) AS effect, e.operation_status, e.outcome, e.http_status, e.principal, e.principal_type,
     e.object_id, e.actor, e.caller_ip, e.client, e.object_type, e.key_name, e.key, e.scope, e.assignment_id,
     e.role_definition_id, e.setting, e.act AS call
@@ -58,4 +59,5 @@ WHERE control = 1
   OR (outcome = 'denied' AND coalesce(operation_class, '') <> 'authentication')
   OR (open = 1 AND outcome IN ('success', 'accepted') AND (operation_class <> 'key_read' OR since_first_there < 86400e6
     OR key IN (SELECT key FROM judged WHERE act = 'KeyRelease' AND key IS NOT NULL)))
-ORDER BY t, event_id
+ORDER BY
+  @order

@@ -34,7 +34,10 @@ WITH readings AS (
   JOIN ended e ON e.key = s.key
   WHERE step IS NOT NULL
   WINDOW before AS (
-    PARTITION BY s.key ORDER BY s.t, s.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    PARTITION BY s.key
+    ORDER BY
+      @order
+    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
   )
 ), restored AS (
   SELECT coalesce(hsm, '') AS hsm_name, t
@@ -52,4 +55,5 @@ SELECT
   o.key_name, o.key
 FROM odd o
 WHERE NOT EXISTS (SELECT 1 FROM restored r WHERE r.hsm_name = o.hsm_name AND r.t < o.t AND r.t > o.since_t)
-ORDER BY o.t, o.event_id
+ORDER BY
+  @order

@@ -40,4 +40,5 @@ FROM tries e
 JOIN turns x ON x.hsm_name = e.hsm_name AND x.actor = e.actor AND x.gravest = e.gravest
   AND x.about = e.about
 WHERE e.t <= x.allowed_t
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

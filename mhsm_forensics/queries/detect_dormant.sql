@@ -48,4 +48,5 @@ FROM odd o
 JOIN covered c ON c.actor = o.actor AND c.day = o.day
 JOIN judged e ON e.actor = o.actor AND e.t >= o.first_t AND e.t < o.first_t + :hours * 3600e6
 WHERE (e.control = 1 AND e.outcome IN ('success', 'accepted', 'unknown')) OR (e.effect = 'use' AND e.outcome = 'success')
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

@@ -4,4 +4,5 @@ SELECT
   caller_ip, client, key, key_name, scope
 FROM events
 WHERE outcome IN ('success', 'accepted') AND act IS NOT NULL AND instr(:who, concat(' ', object_id, ' ')) > 0
-ORDER BY t, event_id
+ORDER BY
+  @order

@@ -13,4 +13,5 @@ FROM events e
 LEFT JOIN let_in l ON l.hsm_name = coalesce(e.hsm, '') AND l.caller_ip = e.caller_ip
 WHERE e.outcome = 'denied' AND (lower(e.result_description) LIKE '%forbiddenbyfirewall%'
   OR lower(e.result_description) LIKE '%client address%not authorized%')
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

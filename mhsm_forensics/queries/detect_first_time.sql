@@ -17,4 +17,5 @@ SELECT
 FROM named e
 JOIN late l ON l.name = lower(e.gravest)
 WHERE e.t < l.first_t + 86400e6
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

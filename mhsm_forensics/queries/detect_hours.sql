@@ -32,4 +32,5 @@ SELECT
 FROM odd o
 JOIN judged e ON e.actor = o.actor AND e.day = o.day AND e.clock = o.clock
 WHERE e.control = 1 AND e.outcome IN ('success', 'accepted', 'unknown')
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

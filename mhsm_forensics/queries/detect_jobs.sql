@@ -34,4 +34,5 @@ SELECT
 FROM jobs j
 JOIN spans s ON s.hsm_name = coalesce(j.hsm, '')
 WHERE j.is_start = 1 OR j.is_poll = 1
-ORDER BY j.t, j.is_start DESC, j.event_id
+ORDER BY
+  @order

@@ -21,4 +21,6 @@ JOIN spans s ON s.hsm = e.hsm_name AND e.t BETWEEN s.first_t AND s.last_t
 LEFT JOIN ways o
   ON o.event_id = e.event_id AND o.way = CASE WHEN s.route = 'azkv_audit_logs' THEN 'azure_diagnostics' ELSE s.route END
 WHERE o.event_id IS NULL
-ORDER BY e.t, e.event_id, s.route
+ORDER BY
+  @order,
+  s.route

@@ -7,20 +7,20 @@ WITH readings AS (
   LEFT JOIN readings r ON r.event_id = e.event_id
   WHERE e.outcome IN ('success', 'accepted')
 ), gone AS (
-  SELECT key, t FROM acts WHERE key IS NOT NULL AND act IN ('KeyDelete', 'KeyPurge')
+  SELECT key, t AS gone_t FROM acts WHERE key IS NOT NULL AND act IN ('KeyDelete', 'KeyPurge')
 ), back AS (
-  SELECT key, t
+  SELECT key, t AS back_t
   FROM acts
   WHERE key IS NOT NULL
     AND act IN ('KeyRecover', 'KeyCreate', 'KeyImport', 'KeyRestore', 'SelectiveKeyRestoreCreate', 'ManagedHsmKeyPut')
 ), restored AS (
-  SELECT hsm_name, t FROM acts WHERE key IS NULL AND act IN ('RestoreCreate', 'KeyRestore')
+  SELECT hsm_name, t AS restored_t FROM acts WHERE key IS NULL AND act IN ('RestoreCreate', 'KeyRestore')
 ), asked AS (
   SELECT
     e.event_id,
-    max(g.t) AS gone_t
+    max(g.gone_t) AS gone_t
   FROM events e
-  JOIN gone g ON g.key = e.key AND g.t < e.t
+  JOIN gone g ON g.key = e.key AND g.gone_t < e.t
   WHERE e.http_status = 404 AND e.object_type = 'key' AND e.operation_class IN ('crypto', 'key_read')
   GROUP BY e.event_id
 )
@@ -29,7 +29,8 @@ SELECT
   e.key
 FROM asked a
 JOIN events e ON e.event_id = a.event_id
-LEFT JOIN back b ON b.key = e.key AND b.t > a.gone_t AND b.t < e.t
-LEFT JOIN restored r ON r.hsm_name = coalesce(e.hsm, '') AND r.t > a.gone_t AND r.t < e.t
-WHERE b.t IS NULL AND r.t IS NULL
-ORDER BY e.t, e.event_id
+LEFT JOIN back b ON b.key = e.key AND b.back_t > a.gone_t AND b.back_t < e.t
+LEFT JOIN restored r ON r.hsm_name = coalesce(e.hsm, '') AND r.restored_t > a.gone_t AND r.restored_t < e.t
+WHERE b.back_t IS NULL AND r.restored_t IS NULL
+ORDER BY
+  @order

@@ -11,4 +11,5 @@ SELECT
 FROM events e
 LEFT JOIN known k ON k.key = e.key
 WHERE e.http_status = 404 AND k.key IS NULL AND (e.key IS NOT NULL OR e.operation_class = 'unknown')
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

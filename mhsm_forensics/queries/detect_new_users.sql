@@ -20,4 +20,5 @@ SELECT e.kind, e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor
   e.caller_ip, e.client, e.key, e.key_name
 FROM uses e
 JOIN late l ON l.actor = e.actor AND l.key = e.key AND l.kind = e.kind
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

@@ -12,4 +12,5 @@ SELECT
   e.caller_ip, e.client, e.key, e.key_name
 FROM events e
 JOIN late l ON l.actor = e.actor
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

@@ -68,4 +68,6 @@ FROM news n
 JOIN privileged v ON v.actor = n.actor
 JOIN judged e ON e.actor = n.actor
   AND n.place = CASE WHEN n.kind = 'client' THEN e.client ELSE e.caller_ip END
-ORDER BY e.t, e.event_id, n.kind
+ORDER BY
+  @order,
+  n.kind

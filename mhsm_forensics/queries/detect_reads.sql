@@ -25,4 +25,5 @@ SELECT e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.prin
   e.caller_ip, e.client, e.key, e.key_name
 FROM odd o
 JOIN reads e ON e.hsm_name = o.hsm_name AND e.actor IS NOT DISTINCT FROM o.actor AND e.h = o.h
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

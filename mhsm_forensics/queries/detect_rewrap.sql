@@ -24,11 +24,13 @@ WITH uses AS (
   SELECT hsm_name, actor FROM pairs GROUP BY hsm_name, actor HAVING count(DISTINCT day) > 2
 )
 SELECT DISTINCT
-  p.old_key, p.new_key, e.kind, e.t, e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.principal, e.object_id,
-  e.caller_ip, e.client, e.key, e.key_name
+  p.old_key, p.new_key, e.kind, e.t, e.tick, e.evidence_id, e.source_offset, e.source_number, e.event_id, e.time, e.hsm,
+  e.operation, e.act, e.outcome, e.actor, e.principal, e.object_id, e.caller_ip, e.client, e.key, e.key_name
 FROM pairs p
 LEFT JOIN habit x ON x.hsm_name = p.hsm_name AND x.actor = p.actor
 JOIN uses e ON e.hsm_name = p.hsm_name AND e.actor = p.actor AND e.h = p.h
   AND ((e.kind = 'open' AND e.key = p.old_key) OR (e.kind = 'close' AND e.key = p.new_key))
 WHERE x.actor IS NULL
-ORDER BY e.t, e.event_id, p.old_key, p.new_key
+ORDER BY
+  @order,
+  p.old_key, p.new_key

@@ -2,4 +2,5 @@
 SELECT event_id, time, hsm, operation, act, outcome, actor, principal, object_id, caller_ip, client, key, key_name
 FROM events
 WHERE effect = 'read' AND outcome = 'success' AND operation_class IN ('access_control', 'settings')
-ORDER BY t, event_id
+ORDER BY
+  @order

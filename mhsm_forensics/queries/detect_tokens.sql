@@ -41,4 +41,6 @@ SELECT
   kind, event_id, time, hsm, operation, act, outcome, actor, principal, object_id,
   caller_ip, client, key, key_name, token_id, token_ip
 FROM found
-ORDER BY kind, t, event_id
+ORDER BY
+  kind,
+  @order

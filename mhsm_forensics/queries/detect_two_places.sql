@@ -1,7 +1,7 @@
 -- A principal at work from two addresses in turn, within :seconds of each other and :turns times or more in a day, though
 -- it hardly ever does so on its other days, of which there are :days or more.
 WITH known AS (
-  SELECT event_id, actor, caller_ip, t, CAST(floor(t / 86400e6) AS BIGINT) AS day
+  SELECT t, tick, evidence_id, source_offset, source_number, event_id, actor, caller_ip, CAST(floor(t / 86400e6) AS BIGINT) AS day
   FROM events
   WHERE actor IS NOT NULL AND caller_ip IS NOT NULL
 ), active AS (
@@ -9,11 +9,16 @@ WITH known AS (
 ), in_turn AS (
   SELECT
     k.*,
-    lag(k.caller_ip) OVER (PARTITION BY k.actor ORDER BY k.t, k.event_id) AS place_before,
-    lag(k.event_id) OVER (PARTITION BY k.actor ORDER BY k.t, k.event_id) AS event_before,
-    k.t - lag(k.t) OVER (PARTITION BY k.actor ORDER BY k.t, k.event_id) AS pause
+    lag(k.caller_ip) OVER own AS place_before,
+    lag(k.event_id) OVER own AS event_before,
+    k.t - lag(k.t) OVER own AS pause
   FROM known k
   JOIN active a ON a.actor = k.actor
+  WINDOW own AS (
+    PARTITION BY k.actor
+    ORDER BY
+      @order
+  )
 ), turns AS (
   SELECT * FROM in_turn WHERE caller_ip <> place_before AND pause <= :seconds * 1e6
 ), days AS (
@@ -34,4 +39,5 @@ SELECT e.event_id, e.time, e.hsm, e.operation, e.act, e.outcome, e.actor, e.prin
   e.caller_ip, e.client, e.key, e.key_name
 FROM ids i
 JOIN events e ON e.event_id = i.event_id
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

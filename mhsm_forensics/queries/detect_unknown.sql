@@ -3,4 +3,5 @@ SELECT event_id, time, hsm, operation, act, class_by_uri, outcome, http_status, 
   caller_ip, client, key, key_name
 FROM events
 WHERE known_by = 'nothing'
-ORDER BY t, event_id
+ORDER BY
+  @order

@@ -58,4 +58,5 @@ SELECT
   e.key_name
 FROM bursts b
 JOIN uses e ON e.hsm_name = b.hsm_name AND e.actor IS NOT DISTINCT FROM b.actor AND e.h = b.h
-ORDER BY e.t, e.event_id
+ORDER BY
+  @order

@@ -13,12 +13,16 @@ WITH named AS (
 ), alike AS (
   SELECT
     event_id,
-    lag(event_id) OVER (ORDER BY t, tick, evidence_id, source_offset, source_number, event_id) AS before,
-    lead(event_id) OVER (ORDER BY t, tick, evidence_id, source_offset, source_number, event_id) AS after,
-    row_number() OVER (ORDER BY t, tick, evidence_id, source_offset, source_number, event_id) AS place,
+    lag(event_id) OVER in_order AS before,
+    lead(event_id) OVER in_order AS after,
+    row_number() OVER in_order AS place,
     count(*) OVER () AS events
   FROM named
   WHERE name = :name
+  WINDOW in_order AS (
+    ORDER BY
+      @order
+  )
 )
 SELECT before, after, place, events
 FROM alike

@@ -13,4 +13,5 @@ SELECT
   CASE WHEN client_version IS NULL THEN coalesce(client, client_info) ELSE concat(client, ' ', client_version) END AS client
 FROM events
 WHERE array_contains(:event_ids, event_id)
-ORDER BY t, tick, evidence_id, source_offset, source_number, event_id
+ORDER BY
+  @order

@@ -11,7 +11,9 @@ WITH judged AS (
     *,
     CASE
       WHEN t - lag(t) OVER (
-        PARTITION BY hsm, who, caller_ip, operation, operation_class, effect, outcome ORDER BY t, event_id
+        PARTITION BY hsm, who, caller_ip, operation, operation_class, effect, outcome
+        ORDER BY
+          @order
       ) <= 1800000000 THEN 0
       ELSE 1
     END AS starts
@@ -22,7 +24,9 @@ WITH judged AS (
     *,
     sum(starts) OVER (
       PARTITION BY hsm, who, caller_ip, operation, operation_class, effect, outcome
-      ORDER BY t, event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ORDER BY
+        @order
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS nth
   FROM steps
 )

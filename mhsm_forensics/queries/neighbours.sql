@@ -29,4 +29,5 @@ WHERE
     event_id = :event_id OR actor = its_actor OR caller_ip = its_ip OR token_id = its_token
     OR correlation_id = its_correlation
   )
-ORDER BY t, tick, evidence_id, source_offset, source_number, event_id
+ORDER BY
+  @order

@@ -29,5 +29,6 @@ SELECT
   s.operation, s.outcome, s.actor, max(s.principal) AS principal, max(s.object_id) AS object_id, s.caller_ip, s.event_id
 FROM spans s
 LEFT JOIN events e ON coalesce(e.hsm, '') = s.hsm_name AND e.t > s.t AND e.t <= s.end_t
-GROUP BY s.hsm, s.t, s.end_t, s.answered, s.operation, s.outcome, s.actor, s.caller_ip, s.event_id
-ORDER BY s.t, s.event_id
+GROUP BY s.hsm, s.t, s.tick, s.evidence_id, s.source_offset, s.source_number, s.event_id, s.end_t, s.answered, s.operation,
+  s.outcome, s.actor, s.caller_ip
+ORDER BY s.t, s.tick, s.evidence_id, s.source_offset, s.source_number, s.event_id

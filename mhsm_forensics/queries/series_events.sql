@@ -8,4 +8,5 @@ WHERE t >= CAST(:start_t AS BIGINT)
   AND (NOT :by_principal OR CASE WHEN actor IS NULL THEN principal ELSE actor END IS NOT DISTINCT FROM :principal)
   AND (NOT :by_caller_ip OR caller_ip IS NOT DISTINCT FROM :caller_ip)
   AND (NOT :by_key OR key IS NOT DISTINCT FROM :key)
-ORDER BY t, event_id
+ORDER BY
+  @order

@@ -1,6 +1,13 @@
 -- Events of each series by bins of :width microseconds, and how many of them were the first of an identity from an address.
 WITH numbered AS (
-  SELECT *, row_number() OVER (PARTITION BY actor, caller_ip ORDER BY t, event_id) AS nth FROM events
+  SELECT
+    *,
+    row_number() OVER (
+      PARTITION BY actor, caller_ip
+      ORDER BY
+        @order
+    ) AS nth
+  FROM events
 ), chosen AS (
   SELECT
     @series,

@@ -14,12 +14,20 @@ WITH called AS (
     client,
     token_id,
     t,
+    tick,
+    evidence_id,
+    source_offset,
+    source_number,
     event_id,
     operation,
     key,
     outcome,
     @control,
-    t - lag(t) OVER (PARTITION BY who, caller_ip, client, token_id ORDER BY t, event_id) AS pause
+    t - lag(t) OVER (
+      PARTITION BY who, caller_ip, client, token_id
+      ORDER BY
+        @order
+    ) AS pause
   FROM called
 ), cadence AS (
   SELECT
@@ -38,7 +46,9 @@ WITH called AS (
     c.longest_pause,
     sum(CASE WHEN e.pause <= c.longest_pause THEN 0 ELSE 1 END) OVER (
       PARTITION BY e.who, e.caller_ip, e.client, e.token_id
-      ORDER BY e.t, e.event_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+      ORDER BY
+        @order
+      ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
     ) AS nth
   FROM events_before e
   JOIN cadence c

@@ -24,4 +24,5 @@ WHERE coalesce(place, :others) = coalesce(:lane, coalesce(place, :others))
   AND kind = coalesce(:kind, kind)
   AND state = coalesce(:state, state)
   AND control = coalesce(:control, control)
-ORDER BY t, tick, evidence_id, source_offset, source_number, event_id
+ORDER BY
+  @order

@@ -155,4 +155,4 @@ def _of_every_log(rows: pd.DataFrame, others: list[pd.DataFrame], event_ids: set
     told = [other[other["event_id"].isin(event_ids)] for other in others if "time" in other]
     same = [other.reindex(columns=rows.columns).astype(rows.dtypes) for other in told if len(other)]
     whole = pd.concat([*([rows] if len(rows) else []), *same]) if same else rows
-    return whole.sort_values(["time", "event_id"]).head(ROWS_PER_FINDING)
+    return whole.sort_values("time", kind="stable").head(ROWS_PER_FINDING)

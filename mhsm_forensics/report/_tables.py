@@ -19,7 +19,8 @@ _FILES: Final = 2000
 _SOME: Final = 20  # rows of a table that need not be hidden
 _FATES: Final = {
     "event": "Event: an entry of the audit log of a managed HSM",
-    "duplicate": "Duplicate: says again what another record says, kept as its witness and counted once",
+    "witness": "Witness: says a request that another record says more fully, by another route, in other bytes or another form",
+    "duplicate": "Duplicate: repeats a record before it byte for byte",
     "out_of_scope": "Out of scope: a record of another resource or another log, kept apart",
     "blank": "Blank: no text",
     "reject": "Reject: no event could be made of it; bytes and reason are kept",
@@ -42,7 +43,7 @@ def fates(found: Answers, writer: Writer) -> Table:
     rows = [(_FATES[fate], int(counts[fate])) for fate in FATES]
     rows += [("Sum: every line of the evidence", int(counts["lines"]))]
     frame = pd.DataFrame(rows, columns=["fate", "lines"])
-    caption = f"Every line has exactly one fate; the five add up to {int(counts['lines']):,}."
+    caption = f"Every line has exactly one fate; they add up to {int(counts['lines']):,}."
     return writer.table(frame, caption, Col("fate", "Fate"), _LINES)
 
 

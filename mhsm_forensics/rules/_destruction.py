@@ -119,7 +119,6 @@ def _hsm_deleted(found: Material) -> Iterator[Hit]:
 def _lost(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_lost")
     for _, about in rows.groupby(["hsm"], dropna=False, sort=False):
-        about = about.sort_values(["time", "event_id"])
         callers = times(about["actor"].nunique(), "principal")
         what = f"{callers} asked {times(len(about))} for {times(about['key'].nunique(), 'key')} that were deleted"
         yield Hit(f"{what}: {names(about['key_name'])}{on(about)}, {when(about)}", "low", "high", about)

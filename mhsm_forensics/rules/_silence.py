@@ -91,7 +91,6 @@ def _sure(gap: dict[Any, Any]) -> str:
 def _contradictions(found: Material) -> Iterator[Hit]:
     rows = found.asked("detect_contradictions")
     for (_, contradiction), about in rows.groupby(["hsm", "contradiction"], dropna=False, sort=False):
-        about = about.sort_values(["time", "event_id"])
         what = (
             f"{times(about['key'].nunique(), 'key')} {contradiction} ({names(about['key_name'])}), {times(len(about))}"
         )

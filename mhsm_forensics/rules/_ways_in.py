@@ -67,7 +67,7 @@ def _up_to(least: int, most: int) -> str:
 
 def _by_arrival(rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield what came from each address that a principal took up, or from all of those that it took up in a run."""
-    firsts = rows.sort_values(["time", "event_id"]).drop_duplicates(list(_WHERE))
+    firsts = rows.sort_values("time", kind="stable").drop_duplicates(list(_WHERE))
     firsts = firsts[list(_WHERE)].assign(_way=ways(firsts, _WHERE[:1], _A_DAY))
     for _, part in rows.merge(firsts, on=list(_WHERE)).groupby([*_WHERE[:1], "_way"], dropna=False, sort=False):
         yield part.drop(columns="_way")

@@ -51,7 +51,7 @@ def _in_runs(rows: pd.DataFrame, by: Sequence[str], pause: pd.Timedelta) -> tupl
     """Rows in the order of runs, and the number of the run of each."""
     # Sorted and parted once for all groups: a sort for each takes minutes where thousands of addresses take turns.
     ordered = rows.assign(_group=rows.groupby(list(by), dropna=False, sort=False).ngroup())
-    ordered = ordered.sort_values(["_group", "time", "event_id"])
+    ordered = ordered.sort_values(["_group", "time"], kind="stable")  # of one time they are in order already
     group, time = ordered.pop("_group"), ordered["time"]
     return ordered, ((group != group.shift()) | (time.diff() > pause)).to_numpy().cumsum()
 

@@ -58,7 +58,7 @@ Microsoft's form.
 
 ## Fates in `damaged/expected.json`
 
-Each line, or element of an array, is exactly one of event, duplicate, out_of_scope, blank and reject. Choices that
+Each line, or element of an array, is exactly one of event, witness, duplicate, out_of_scope, blank and reject. Choices that
 one could see otherwise:
 
 * A time in American style is `no_zone` inside JSON. In the portal's CSV the header says `[UTC]`: good there.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LAB = Resource("contoso-hsm-lab", "rg-lab", "westeurope")
 DAY = Day(date(2026, 3, 4), "damaged")
 
-FATES = ("event", "duplicate", "out_of_scope", "blank")
+FATES = ("event", "witness", "duplicate", "out_of_scope", "blank")
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _hsm(hsm: object, logged: list[Act]) -> Truth:
 
 def _fates(deliveries: list[Delivery]) -> Truth:
     counts = Counter(one.fate for one in deliveries)
-    fates = ("event", "duplicate", "out_of_scope", "blank", "reject")
+    fates = ("event", "witness", "duplicate", "out_of_scope", "blank", "reject")
     return {fate: counts[fate] for fate in fates} | {"lines": len(deliveries), "reasons": {"truncated": 1}}
 
 
