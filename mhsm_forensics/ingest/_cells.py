@@ -49,8 +49,11 @@ def plain_events(sources: list[Source], rows: pd.DataFrame, first: np.ndarray) -
     is_same = np.repeat(low == high, sizes)
     event[order[is_same]] = first[order[is_same]]
     twos = begins[(sizes == 2) & (low != high)]
-    agreeing = _agreeing(sources, rows, _pairs(rows, order[twos[:, None] + np.arange(2)]))
-    event[agreeing] = agreeing[:, :1]
+    pairs = _pairs(rows, order[twos[:, None] + np.arange(2)])
+    source = rows["source"].to_numpy()[pairs[:, 0]]
+    for at in np.unique(source):  # what records say is long
+        agreeing = _agreeing(sources, rows, pairs[source == at])
+        event[agreeing] = agreeing[:, :1]
     return event
 
 
@@ -90,8 +93,6 @@ def _pairs(rows: pd.DataFrame, two: np.ndarray) -> np.ndarray:
 
 def _agreeing(sources: list[Source], rows: pd.DataFrame, pairs: np.ndarray) -> np.ndarray:
     """Pairs that contradict each other in nothing, the fuller record first."""
-    if not len(pairs):
-        return pairs
     one, other = (_columns(sources, rows, pairs[:, side]) for side in (0, 1))
     differ, fuller = np.zeros(len(pairs), bool), np.zeros(len(pairs), "int64")
     for name in COLUMNS:
