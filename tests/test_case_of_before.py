@@ -58,7 +58,7 @@ def test_a_rebuild_brings_it_to_the_present_shape(before):
 
     assert not case.is_of_before
     assert len(case.events) == 10
-    assert case.accounting[["event", "duplicate", "reject"]].iloc[0].to_list() == [10, 15, 1]
+    assert case.accounting[["event", "witness", "duplicate", "reject"]].iloc[0].to_list() == [10, 14, 1, 1]
     assert case.witnesses["route"].value_counts().to_dict() == {"azure_diagnostics": 14, "storage": 11}
     assert verify(case) == []
     assert not list((case.path / "events").glob("copies*"))

@@ -150,7 +150,7 @@ def test_a_time_of_generation_without_zone_is_refused(incident: Case, tmp_path: 
 def test_fates_add_up_on_the_page(written: Path, incident: Case):
     lines = int(incident.accounting["lines"].iloc[0])
 
-    assert f"the five add up to {lines:,}" in words(written)
+    assert f"the six add up to {lines:,}" in words(written)
 
 
 def test_cover_states_the_digest_of_all_evidence(written: Path, incident: Case):

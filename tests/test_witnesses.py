@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from mhsm_forensics import accounting, ingest, schema
 from mhsm_forensics.case import create_case, open_case, read_custody, seal, verify
+from mhsm_forensics.ingest import _cells
 from mhsm_forensics.ingest._statements import may_say_more
 
 HSM = "/SUBSCRIPTIONS/7C/RESOURCEGROUPS/RG/PROVIDERS/MICROSOFT.KEYVAULT/MANAGEDHSMS/CONTOSO"
@@ -147,6 +148,34 @@ def test_rows_that_are_written_alike_stand_for_as_many_requests_as_there_are(tmp
     assert sorted(told(case), reverse=True) == right
 
 
+def of_one_minute(count):
+    """Requests of one minute whose correlation ids are GUIDs, and their rows in the portal's CSV, that writes these large."""
+    ids = [f"0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e{n:02x}" for n in range(count)]
+    calls = [record(1, time=f"2026-03-05T02:01:{n:02d}.1234567Z", correlationId=one) for n, one in enumerate(ids)]
+    return calls, portal([one | {"correlationId": one["correlationId"].upper()} for one in calls], digits=16)
+
+
+def test_records_of_two_correlation_ids_are_not_compared(tmp_path, monkeypatch):
+    compared = []
+    requests_of = _cells.requests_of
+    monkeypatch.setattr(_cells, "requests_of", lambda ones: compared.append(len(ones)) or requests_of(ones))
+    calls, minutes = of_one_minute(12)
+
+    case = made(tmp_path, ("PT1H.json", lines(calls)), ("minutes.csv", minutes))
+
+    assert told(case) == [2] * 12
+    assert compared == [2] * 12
+
+
+def test_a_record_without_a_correlation_id_may_be_of_any_request(tmp_path):
+    calls, minutes = of_one_minute(3)
+    bare = portal(calls[1:2], digits=19, without=("CorrelationId",))
+
+    case = made(tmp_path, ("PT1H.json", lines(calls)), ("minutes.csv", minutes), ("bare.csv", bare))
+
+    assert told(case) == [2, 3, 2]
+
+
 def test_rows_that_are_written_alike_count_once_where_nothing_tells_them_apart(tmp_path):
     alike = portal([record(1)] * 5, digits=16, without=("CorrelationId",))
 
@@ -236,7 +265,8 @@ def test_what_a_line_is_hangs_on_nothing_beside_it(tmp_path):
     assert case.accounting["event"].iloc[0] == sum(1 - count for count in alone.values()) + 1
 
 
-CALLS = st.tuples(st.integers(0, 2), st.sampled_from(["", "a", "b"]), st.sampled_from([200, 403]))
+IDS = ["", "a", *(f"0f1e2d3c-4b5a-4697-8879-6a5b4c3d2e{n}f" for n in range(2))]
+CALLS = st.tuples(st.integers(0, 2), st.sampled_from(IDS), st.sampled_from([200, 403]))
 FORMS = ["lines", "array", "ms", "seconds", "minutes", "few"]
 FILES = st.lists(st.tuples(st.sampled_from(FORMS), st.lists(CALLS, min_size=1, max_size=4)), min_size=2, max_size=4)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import EvidenceError
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 _TIMES: Final = ["t", "tick", "precision"]
 _ABOUT: Final = ["event_id", "evidence_id", "operation", "hsm", "route", "record_id", "source_file", "source_line",
-                 "source_offset", "source_length", "source_number"]  # fmt: skip
+                 "source_offset", "source_length", "source_number", "correlation_id"]  # fmt: skip
+_GUID: Final = "^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 _READ: Final = ["number", "source_offset", "source_length"]
 # An event hub and a storage account are given the same bytes; any two other routes write a record differently.
 _SPELLED_ALIKE: Final = {"event_hub": "storage"}
@@ -93,11 +95,25 @@ def _cells(
     rows = rows.sort_values(["of", "start"], kind="stable", ignore_index=True)
     reach = rows.groupby("of")["end"].cummax().shift(fill_value=0)
     rows["cell"] = ((rows["of"] != rows["of"].shift()) | (rows["start"] >= reach)).cumsum()
+    rows["cell"] = _by_correlation(rows["cell"].to_numpy(), pa.array(rows.pop("correlation_id"), pa.string()))
     rows = rows[_may_agree(rows)]
     if rows.empty:
         return None
     rows = rows.sort_values(["evidence_id", "source_offset", "source_number"], kind="stable", ignore_index=True)
     return rows.assign(number=range(len(rows)))
+
+
+def _by_correlation(cells: np.ndarray, correlations: pa.Array) -> np.ndarray:
+    """Divide the cells in which every record has a correlation id: records of two of them are never of one request.
+
+    What is no GUID may be spelled in several ways, and a record that lacks it may be of any request.
+    """
+    has_one = pc.fill_null(pc.match_substring_regex(correlations, _GUID), fill_value=False)
+    lacking = np.bincount(cells, weights=pc.invert(has_one).to_numpy(zero_copy_only=False))
+    codes = pc.ascii_lower(correlations).dictionary_encode().indices.fill_null(0).to_numpy().astype("int64")
+    codes[lacking[cells] > 0] = 0
+    found: np.ndarray = np.unique(cells.astype("int64") * (codes.max() + 1) + codes, return_inverse=True)[1]
+    return found
 
 
 def _may_agree(rows: pd.DataFrame) -> pd.Series:

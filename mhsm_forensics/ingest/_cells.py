@@ -28,8 +28,10 @@ _COMPARED: Final = [*COLUMNS, *NESTED]
 _SAID: Final = ["route", "evidence_id", "t", "tick", "precision", *_COMPARED]
 
 
-def requests_in(sources: list[Source], rows: pd.DataFrame, first: np.ndarray) -> Iterator[Told]:
-    """Yield the number of the fullest record of each request, and those of its witnesses with what they contradict.
+def plain_events(sources: list[Source], rows: pd.DataFrame, first: np.ndarray) -> np.ndarray:
+    """Return of each record the number of the one that is its event, where that is plain; -1 where it is not.
+
+    It is plain of records with the same bytes, and of two by two routes that contradict each other in nothing.
 
     Parameters
     ----------
@@ -40,25 +42,48 @@ def requests_in(sources: list[Source], rows: pd.DataFrame, first: np.ndarray) ->
     first
         Of each the number of the first one with the same bytes (`alike`).
     """
-    order = np.argsort(cells := rows["cell"].to_numpy(), kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(cells[order])) + 1)
-    others = []
-    for group in groups:
-        if (first[group] == first[group[0]]).all():
-            yield int(group[0]), dict.fromkeys(map(int, group))
-        else:
-            others.append(group)
-    pairs = _pairs(rows, others)
-    agree = _agreeing(sources, rows, pairs)
-    for one, other in agree:
-        yield one, dict.fromkeys((one, other))
-    done = {number for pair in agree for number in pair}
-    yield from _one_by_one(sources, rows, first, [group for group in others if int(group[0]) not in done])
+    order, begins = _sorted(rows["cell"].to_numpy())
+    sizes = np.diff(begins, append=len(order))
+    low, high = (least.reduceat(first[order], begins) for least in (np.minimum, np.maximum))
+    event = np.full(len(rows), -1)
+    is_same = np.repeat(low == high, sizes)
+    event[order[is_same]] = first[order[is_same]]
+    twos = begins[(sizes == 2) & (low != high)]
+    pairs = _pairs(rows, order[twos[:, None] + np.arange(2)])
+    source = rows["source"].to_numpy()[pairs[:, 0]]
+    for at in np.unique(source):  # what records say is long
+        agreeing = _agreeing(sources, rows, pairs[source == at])
+        event[agreeing] = agreeing[:, :1]
+    return event
 
 
-def _pairs(rows: pd.DataFrame, groups: list[np.ndarray]) -> np.ndarray:
-    """Cells of two records by two routes with one id of what they say, at the same tick of 100 ns."""
-    two = np.array([group for group in groups if len(group) == 2], "int64").reshape(-1, 2)
+def requests_in(sources: list[Source], rows: pd.DataFrame, first: np.ndarray, which: np.ndarray) -> Iterator[Told]:
+    """Yield the number of the fullest record of each request, and those of its witnesses with what they contradict.
+
+    Parameters
+    ----------
+    sources, rows, first
+        As for `plain_events`.
+    which
+        The numbers of the records that it is asked of: all of their cells.
+    """
+    order, begins = _sorted(rows["cell"].to_numpy()[which])
+    said = _statements(sources, rows, np.unique(first[which])) if len(which) else {}
+    lists = list(zip(rows["route"], rows["evidence_id"], strict=True))
+    for group in np.split(which[order], begins[1:]) if len(which) else ():
+        ones = [_also(said[first[number]], int(number), lists[number]) for number in group]
+        for request in requests_of(ones):
+            yield request.fullest.number, {one.number: request.contradicts.get(one.number) for one in request.witnesses}
+
+
+def _sorted(cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The order that has the records of a cell together, by number, and where each cell begins in it."""
+    order = np.argsort(cells, kind="stable")
+    return order, np.flatnonzero(np.diff(cells[order], prepend=-1))
+
+
+def _pairs(rows: pd.DataFrame, two: np.ndarray) -> np.ndarray:
+    """Of cells of two records those by two routes with one id of what they say, at the same tick of 100 ns."""
     same = {name: rows[name].to_numpy()[two] for name in ("record_id", "start", "end", "route")}
     is_same = np.logical_and.reduce([same[name][:, 0] == same[name][:, 1] for name in ("record_id", "start", "end")])
     exact = same["end"][:, 0] - same["start"][:, 0] == 1
@@ -66,18 +91,16 @@ def _pairs(rows: pd.DataFrame, groups: list[np.ndarray]) -> np.ndarray:
     return found
 
 
-def _agreeing(sources: list[Source], rows: pd.DataFrame, pairs: np.ndarray) -> list[tuple[int, int]]:
+def _agreeing(sources: list[Source], rows: pd.DataFrame, pairs: np.ndarray) -> np.ndarray:
     """Pairs that contradict each other in nothing, the fuller record first."""
-    if not len(pairs):
-        return []
     one, other = (_columns(sources, rows, pairs[:, side]) for side in (0, 1))
     differ, fuller = np.zeros(len(pairs), bool), np.zeros(len(pairs), "int64")
     for name in COLUMNS:
         differ |= pc.fill_null(pc.not_equal(one[name], other[name]), fill_value=False).to_numpy()
         fuller += pc.is_valid(other[name]).to_numpy().astype("int64") - pc.is_valid(one[name]).to_numpy()
     differ |= _differ_beyond(one, other)
-    turned = np.where((fuller > 0)[:, None], pairs[:, ::-1], pairs)
-    return [(int(a), int(b)) for a, b in turned[~differ]]
+    agreeing: np.ndarray = np.where((fuller > 0)[:, None], pairs[:, ::-1], pairs)[~differ]
+    return agreeing
 
 
 def _differ_beyond(one: pa.Table, other: pa.Table) -> np.ndarray:
@@ -114,17 +137,6 @@ def _rows_of(path: Path, rows: np.ndarray) -> pa.Table:
                 found.append(file.read_row_group(group, columns=_COMPARED).take(pa.array(here)).select(_COMPARED))
             start = end
     return pa.concat_tables(found).take(pa.array(np.argsort(order)))
-
-
-def _one_by_one(
-    sources: list[Source], rows: pd.DataFrame, first: np.ndarray, groups: list[np.ndarray]
-) -> Iterator[Told]:
-    said = _statements(sources, rows, np.unique(first[np.concatenate(groups)])) if groups else {}
-    lists = list(zip(rows["route"], rows["evidence_id"], strict=True))
-    for group in groups:
-        ones = [_also(said[first[number]], int(number), lists[number]) for number in group]
-        for request in requests_of(ones):
-            yield request.fullest.number, {one.number: request.contradicts.get(one.number) for one in request.witnesses}
 
 
 def _also(said: Statement, number: int, listing: tuple[str, str]) -> Statement:

@@ -14,7 +14,7 @@ from .. import schema
 from ..case import fates_in, require_columns
 from ..derive import open_table
 from ._candidates import Source, alike, candidates
-from ._cells import requests_in
+from ._cells import plain_events, requests_in
 from ._tables import held_table, place_of
 
 if TYPE_CHECKING:
@@ -83,19 +83,22 @@ def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
     rows = candidates(sources)
     if rows is None:
         return None
-    first = alike(case, rows)
-    event, relation = np.arange(len(rows)), np.full(len(rows), "fullest", object)
+    first, number = alike(case, rows), np.arange(len(rows))
+    event = plain_events(sources, rows, first)
+    ids, routes = rows["event_id"].to_numpy(object), rows["route"].to_list()
+    again = np.flatnonzero((event == first) & (event != number))
+    relation = np.select([event == number, event == first], ["fullest", "same bytes"], "other route").astype(object)
     same, contradicts = np.full(len(rows), None, object), np.full(len(rows), None, object)
-    ids, routes = rows["event_id"].to_list(), rows["route"].to_list()
-    for fullest, witnesses in requests_in(sources, rows, first):
+    same[again] = ids[first[again]]
+    for fullest, witnesses in requests_in(sources, rows, first, np.flatnonzero(event < 0)):
         seen: dict[int, int] = {}
-        for number in sorted(witnesses):
-            event[number] = fullest
-            before = seen.setdefault(first[number], number)
-            same[number] = ids[before] if before != number else None
-            other = "same in other bytes" if routes[number] == routes[fullest] else "other route"
-            relation[number] = "fullest" if number == fullest else "same bytes" if before != number else other
-            contradicts[number] = witnesses[number]
+        for one in sorted(witnesses):
+            event[one] = fullest
+            before = seen.setdefault(first[one], one)
+            same[one] = ids[before] if before != one else None
+            other = "same in other bytes" if routes[one] == routes[fullest] else "other route"
+            relation[one] = "fullest" if one == fullest else "same bytes" if before != one else other
+            contradicts[one] = witnesses[one]
     rows = rows.assign(event=event, relation=relation, same_bytes_as=same)
     for name, field_of in _CONTRADICTS.items():
         rows[name] = [one and [getattr(difference, field_of) for difference in one] for one in contradicts]

@@ -128,11 +128,19 @@ def from_mapping(folded: dict[str, Any]) -> Row | None:
 def _without_zones(folded: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Columns without what stands behind their names, and whether that says that times are UTC."""
     columns: dict[str, Any] = {}
+    is_utc = False
     for key, value in folded.items():
-        name = _OF_A_ZONE.sub("", key)
+        name, names_utc = _zone_apart(key)
+        is_utc |= names_utc
         if columns.get(name) in (None, ""):
             columns[name] = value
-    return columns, any(_OF_UTC.search(key) for key in folded)
+    return columns, is_utc
+
+
+@lru_cache(4096)
+def _zone_apart(key: str) -> tuple[str, bool]:
+    """Name of a column without a zone behind it, and whether that is UTC."""
+    return _OF_A_ZONE.sub("", key), _OF_UTC.search(key) is not None
 
 
 def set_field(record: Record, name: str, value: Any) -> None:

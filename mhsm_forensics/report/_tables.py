@@ -43,7 +43,7 @@ def fates(found: Answers, writer: Writer) -> Table:
     rows = [(_FATES[fate], int(counts[fate])) for fate in FATES]
     rows += [("Sum: every line of the evidence", int(counts["lines"]))]
     frame = pd.DataFrame(rows, columns=["fate", "lines"])
-    caption = f"Every line has exactly one fate; they add up to {int(counts['lines']):,}."
+    caption = f"Every line has exactly one fate; the six add up to {int(counts['lines']):,}."
     return writer.table(frame, caption, Col("fate", "Fate"), _LINES)
 
 
