@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from .. import engine
+from .. import engine, schema
 from ._baseline import LEAST_DAYS, SURE_DAYS, Course, courses, history_days
 from ._names import names
 from ._series import BY, read
@@ -193,7 +193,7 @@ def _traced(events: Any, data: Data, found: list[dict[str, Any]]) -> list[dict[s
     if not found:
         return found
     held = engine.Session(
-        events.events if isinstance(events, engine.Picked) else events, columns=("t", "event_id", "actor", *BY)
+        events.events if isinstance(events, engine.Picked) else events, columns=(*schema.ORDER, "actor", *BY)
     )
     asked = engine.Picked(held, events.test, events.bound) if isinstance(events, engine.Picked) else held
     acting = {name: actor for actor, name in names(events).items()} if "principal" in data.by else {}
