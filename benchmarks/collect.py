@@ -133,12 +133,12 @@ class _Fetching:
 
         self.started = time.perf_counter()
         self.seconds = self.peak = 0.0
-        self._settle, ingest.settle = ingest.settle, self._settled
+        self._publish, ingest.publish = ingest.publish, self._published
 
-    def _settled(self, *given: object) -> object:
+    def _published(self, *given: object) -> object:
         """What is called when the last blob is evidence: wait for the derived parts, and make them count."""
         self.seconds, self.peak = time.perf_counter() - self.started, _peak()
-        return self._settle(*given)
+        return self._publish(*given)
 
 
 def _replayed() -> dict[str, str]:

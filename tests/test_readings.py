@@ -118,6 +118,16 @@ def test_a_deletion_with_a_slash_behind_the_key_is_one_before_a_purge():
     assert "contradiction" in set(detect.run(quiet(signed, purged))["rule_id"])  # without it, the purge is odd
 
 
+@pytest.mark.parametrize(("version", "is_told"), [("", False), ("0123456789abcdef0123456789abcdef", True)])
+def test_a_call_without_a_known_name_on_the_key_may_have_been_its_deletion(version, is_told):
+    signed, purged = call(USE, at="02:00"), call(DELETED, 204, at="03:10", name="KeyPurge")
+    unnamed = call(f"/keys/k/{version}", at="03:00", name="Op-17")
+
+    found = detect.run(quiet(signed, unnamed, purged))
+
+    assert ("contradiction" in set(found["rule_id"])) is is_told
+
+
 GRAVE = [
     ("/restore", 202, "hsm-restored", "critical", "Restore of the whole HSM accepted"),
     ("/keys/k/restore", 202, "hsm-restored", "high", "Restore of 1 key accepted"),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..case import Evidence
     from ..load import Batch
-    from ._stages import Does
+    from ._stages import Worker
 
 _REJECTS = 256  # rejects held at once: each may be 64 KB
 
@@ -67,7 +67,7 @@ def load_part(staging: Path, name: str, files: list[tuple[Evidence, Path]]) -> l
 class Reader:
     """Derives parts one after the other, in one thread; columns and Parquet are made by another if it is given one."""
 
-    def __init__(self, staging: Path, last: Does | None = None, *, remembers: bool = False) -> None:
+    def __init__(self, staging: Path, last: Worker | None = None, *, remembers: bool = False) -> None:
         """Read into a folder; *remembers* lines, so that those like them need not be read one by one."""
         self._staging, self._last = staging, last or AtOnce()
         self._remembers = remembers
@@ -105,7 +105,7 @@ class Reader:
 class _Part:
     """Records of some files as they are read, and what is made of them."""
 
-    def __init__(self, writers: Writers, files: list[tuple[Evidence, Path]], last: Does) -> None:
+    def __init__(self, writers: Writers, files: list[tuple[Evidence, Path]], last: Worker) -> None:
         self.writers, self._last = writers, last
         self.loaded = {entry.evidence_id: Loaded(entry) for entry, _ in files}
         self._held = Normaliser()

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Job = Callable[[], object]
 
 
-class Does(Protocol):
+class Worker(Protocol):
     """What does jobs in the order in which they come, now or later."""
 
     def do(self, job: Job) -> None:
@@ -20,7 +20,7 @@ class Does(Protocol):
 
 
 class AtOnce:
-    """Does each job where it is handed over."""
+    """Worker each job where it is handed over."""
 
     def do(self, job: Job) -> None:
         """Do a job."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..case import FATES, SAID, Case, Evidence, open_case, record_custody, seal, utc_text
 from ._repeats import repeats
 from ._tables import tables_beside
-from ._witnesses import settle
+from ._witnesses import fold_witnesses
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ..derive import Loaded
     from ._parts import Parts
-    from ._witnesses import Settled
+    from ._witnesses import Folded
 
 
 def publish(case: Case, parts: Parts) -> Case:
@@ -25,21 +25,21 @@ def publish(case: Case, parts: Parts) -> Case:
     loaded = parts.finish()
     repeated = repeats(case, parts.staging)
     tables = tables_beside(case, parts.staging, repeated)
-    settled = settle(case, parts.staging, repeated)
+    folded = fold_witnesses(case, parts.staging, repeated)
     done = {item.evidence.evidence_id: _accounted(item) for item in loaded}
     before = case.manifest
-    evidence = tuple(_with(done.get(entry.evidence_id, entry), settled.fates) for entry in before.evidence)
-    manifest = replace(before, evidence=evidence, parts=settled.parts, copies=())
-    seal(case.path, manifest, tables | settled.tables)
-    record_custody(case.path, "loaded", _detail([e for e in evidence if e.evidence_id in done], before.parts, settled))
+    evidence = tuple(_with(done.get(entry.evidence_id, entry), folded.fates) for entry in before.evidence)
+    manifest = replace(before, evidence=evidence, parts=folded.parts, copies=())
+    seal(case.path, manifest, tables | folded.tables)
+    record_custody(case.path, "loaded", _detail([e for e in evidence if e.evidence_id in done], before.parts, folded))
     return open_case(case.path)
 
 
-def _detail(done: list[Evidence], before: tuple[str, ...], settled: Settled) -> dict[str, object]:
+def _detail(done: list[Evidence], before: tuple[str, ...], folded: Folded) -> dict[str, object]:
     """What the chain of custody keeps: how many lines, which parts, and which of before lost an event to a fuller witness."""
     forms = {entry.evidence_id: entry.form for entry in done if entry.form}
-    detail = {"files": len(done), "lines": sum_fates(done), "parts": [p for p in settled.parts if p not in before]}
-    rewritten = {"rewritten": list(settled.rewritten)} if settled.rewritten else {}
+    detail = {"files": len(done), "lines": sum_fates(done), "parts": [p for p in folded.parts if p not in before]}
+    rewritten = {"rewritten": list(folded.rewritten)} if folded.rewritten else {}
     return detail | rewritten | ({"forms": forms} if forms else {})
 
 

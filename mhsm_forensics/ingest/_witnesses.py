@@ -1,4 +1,4 @@
-"""Each request one event, and every record that says it a witness: settled when all parts are there."""
+"""Each request one event, and every record that says it a witness: folded when all parts are there."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _FORM: Final = pa.schema(
 
 
 @dataclass(frozen=True)
-class Settled:
+class Folded:
     """Tables that say of every request which record is its event, and how many records of which evidence are."""
 
     tables: dict[str, Path]  # where each waits, by its path in the case
@@ -48,7 +48,7 @@ class Settled:
     fates: Counter[tuple[str, str]]  # records by evidence and fate, as the table of witnesses has them
 
 
-def settle(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Settled:
+def fold_witnesses(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Folded:
     """Make one event of each request: the record that says most of it. The others are kept beside, and all are witnesses.
 
     Parameters
@@ -75,7 +75,7 @@ def settle(case: Case, staging: Path, repeated: pd.DataFrame | None) -> Settled:
     _write_witnesses(case, staging / "witnesses.parquet", new, rows, repeated)
     moves.go()
     fresh = {place_of(case, name): staging / f"{name}.parquet" for name in ("witnesses", "again")}
-    return Settled(fresh | moves.tables, moves.parts, moves.rewritten, fates_in(staging / "witnesses.parquet"))
+    return Folded(fresh | moves.tables, moves.parts, moves.rewritten, fates_in(staging / "witnesses.parquet"))
 
 
 def _paired(case: Case, sources: list[Source]) -> pd.DataFrame | None:
@@ -211,9 +211,9 @@ def _write_witnesses(
             writer.write_table(_alone(source.path, paired))
         if rows is not None:
             ids = rows["event_id"].to_numpy()
-            writer.write_table(_told(rows.assign(witness_id=ids, event_id=ids[rows["event"]], log="audit")))
+            writer.write_table(_as_witnesses(rows.assign(witness_id=ids, event_id=ids[rows["event"]], log="audit")))
         if repeated is not None:
-            writer.write_table(_told(repeated))
+            writer.write_table(_as_witnesses(repeated))
 
 
 def _held(case: Case, rows: pd.DataFrame | None, repeated: pd.DataFrame | None) -> Iterator[pa.Table]:
@@ -255,5 +255,5 @@ def _all(value: str, count: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, "int32")), pa.array([value]))
 
 
-def _told(rows: pd.DataFrame) -> pa.Table:
+def _as_witnesses(rows: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(rows[_FORM.names], schema=_FORM, preserve_index=False)

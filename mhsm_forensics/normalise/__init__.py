@@ -23,7 +23,7 @@ from ._callers import Caller, caller_of, claims_in
 from ._context import ContextRows
 from ._denials import denial_of
 from ._digests import record_ids
-from ._facts import Facts, Settled
+from ._facts import Distinct, Facts
 from ._nested import object_in
 from ._places import event_id, place_columns, rejects_table
 from ._requests import Asked, Request, object_of, outcome_of, properties_in, request_of, uri_parts, whole
@@ -148,8 +148,8 @@ class Normaliser:
     def taken_apart(self) -> tuple[pa.Table, list[str]]:
         """Return the records in and out of scope, and of each what its id rests on beside what hardly ever repeats."""
         ticks = np.concatenate(self._ticks) if self._ticks else np.zeros(0, "int64")
-        callers, requests = self._callers.settle(), self._requests.settle()
-        addresses, resources = self._addresses.settle(), self._resources.settle()
+        callers, requests = self._callers.distinct(), self._requests.distinct()
+        addresses, resources = self._addresses.distinct(), self._resources.distinct()
         bases = self._bases(callers, requests, addresses, resources)
         kept = self._kept
         columns: dict[str, Any] = {
@@ -171,7 +171,10 @@ class Normaliser:
 
     @staticmethod
     def _bases(
-        callers: Settled[Caller], requests: Settled[Request], addresses: Settled[Address], resources: Settled[Resource]
+        callers: Distinct[Caller],
+        requests: Distinct[Request],
+        addresses: Distinct[Address],
+        resources: Distinct[Resource],
     ) -> list[str]:
         """What a record's id rests on beside time, correlation id and duration: resource, request, answer, caller, address."""
         who = [f"{caller.object_id}\x1f{caller.app_id}" for caller in callers.facts]
@@ -225,7 +228,7 @@ def _names_of_resource(record: Record) -> tuple[str | None, str | None, str | No
     return None, record.Resource, None, origin
 
 
-def _keys(resources: Settled[Resource], requests: Settled[Request]) -> pa.Array:
+def _keys(resources: Distinct[Resource], requests: Distinct[Request]) -> pa.Array:
     """HSM and name of a key: of two HSMs, keys of one name are two keys."""
     hsms = resources.columns(["hsm"])["hsm"].cast(pa.string())
     names = requests.columns(["key_name"])["key_name"].cast(pa.string())

@@ -18,7 +18,7 @@ _KIND_OF = {column.name: column.type for column in schema.EVENTS}
 
 
 @dataclass(frozen=True, slots=True)
-class Settled(Generic[_T]):
+class Distinct(Generic[_T]):
     """The facts of some rows: `facts[index[row]]` are those of a row."""
 
     facts: list[_T]
@@ -47,12 +47,12 @@ class Facts(Generic[_T]):
         self._codes.append(np.fromiter(codes, "int64", count))
         self._rows += count
 
-    def settle(self) -> Settled[_T]:
+    def distinct(self) -> Distinct[_T]:
         """Take every distinct combination apart."""
         number = np.zeros(self._rows, "int32")
         number[list(self._firsts.values())] = np.arange(len(self._firsts))
         codes = np.concatenate(self._codes) if self._codes else np.zeros(0, "int64")
-        return Settled([self._make(key) for key in self._firsts], number[codes])
+        return Distinct([self._make(key) for key in self._firsts], number[codes])
 
 
 def _column(name: str, values: list[Any], rows: pa.Array) -> pa.Array:

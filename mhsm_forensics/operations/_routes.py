@@ -83,16 +83,16 @@ def _segments(path: str | None) -> list[str]:
     return folded(re.sub(r"^/+", "", path or "")).split("/")
 
 
-def _found(place: _Node, segments: Sequence[str], at: int = 0) -> list[Operation]:
+def _operations_behind(place: _Node, segments: Sequence[str], at: int = 0) -> list[Operation]:
     """Operations at the end of a path, of the most literal template that fits."""
     if at == len(segments):
         return place.here
     first = segments[at]
-    fit = _found(place.named[first], segments, at + 1) if first in place.named else []
+    fit = _operations_behind(place.named[first], segments, at + 1) if first in place.named else []
     if not fit and place.one and first:
-        fit = _found(place.one, segments, at + 1)
+        fit = _operations_behind(place.one, segments, at + 1)
     if not fit and place.optional:
-        fit = _found(place.optional, segments, at + 1)
+        fit = _operations_behind(place.optional, segments, at + 1)
     return fit or _behind_many(place.many, segments, at)
 
 
@@ -101,7 +101,7 @@ def _behind_many(place: _Node | None, segments: Sequence[str], at: int) -> list[
     if place is None:
         return []
     starts = (start for start in range(at, len(segments)) if segments[start] in place.named)
-    return next((fit for start in starts if (fit := _found(place, segments, start))), [])
+    return next((fit for start in starts if (fit := _operations_behind(place, segments, start))), [])
 
 
 def _spellings(segments: list[str]) -> Iterator[list[str]]:
@@ -128,7 +128,7 @@ def at_path(path: str | None) -> list[Operation]:
     segments = _segments(path)
     if not segments[0]:
         return []
-    found = next(filter(None, (_found(_table(), spelt) for spelt in _spellings(segments))), [])
+    found = next(filter(None, (_operations_behind(_table(), spelt) for spelt in _spellings(segments))), [])
     arm_roles = segments[0] == "subscriptions" and found and found[0].path.startswith("{scope}")
     return [] if arm_roles else found
 

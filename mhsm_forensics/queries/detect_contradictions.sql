@@ -1,7 +1,8 @@
 -- Events that can't follow those before them: a key that is used though it was deleted or purged and not brought back, or
 -- purged or recovered though it was in use and nobody deleted it. In the other region a change may take six minutes. A restore
 -- answers 202 whether or not it brings a key back, and that of a backup blob names none: both may have brought any key back.
--- So may a call that deleted or imported a key; and it may have deleted it.
+-- So may a call that deleted or imported a key; and it may have deleted it. Where its name says nothing, so may a call on the
+-- path of the key without a version, whose slash at the end would mean that it was read or updated.
 WITH readings AS (
   @readings
 ), steps AS (
@@ -10,6 +11,7 @@ WITH readings AS (
     coalesce(e.hsm, '') AS hsm_name,
     CASE
       WHEN coalesce(r.act, e.act) = 'KeyDelete|KeyImport' THEN 'either'
+      WHEN e.act = 'KeyUpdate|KeyGet' AND e.known_by = 'route' AND e.key_version IS NULL THEN 'perhaps gone'
       WHEN coalesce(r.act, e.act) = 'KeyDelete' THEN 'gone'
       WHEN e.act = 'KeyPurge' THEN 'purged'
       WHEN e.act = 'KeyRecover' THEN 'recovered'
@@ -27,7 +29,7 @@ WITH readings AS (
   SELECT
     s.*,
     max(CASE WHEN step IN ('gone', 'purged') THEN s.t END) OVER before AS gone_t,
-    max(CASE WHEN step = 'either' THEN s.t END) OVER before AS either_t,
+    max(CASE WHEN step IN ('either', 'perhaps gone') THEN s.t END) OVER before AS either_t,
     max(CASE WHEN step IN ('recovered', 'back', 'either') THEN s.t END) OVER before AS back_t,
     max(CASE WHEN step = 'used' THEN s.t END) OVER before AS used_t
   FROM steps s

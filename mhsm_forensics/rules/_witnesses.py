@@ -68,8 +68,8 @@ RULES = (
         confidence="high",
         techniques=("T1565.001", "T1070"),
         why="One request came by two routes at the same instant, with the same correlation id and URI, and the two records "
-        "say something else of it. A service writes both from one and the same: one of them was changed afterwards, in a "
-        "file, in a container or on its way.",
+        "say something else of it. A service writes both from one and the same: then one of them was changed afterwards, in "
+        "a file, in a container or on its way. Or they are two requests, of which each route has one.",
         benign="An export that rewrote a column; two requests of one client within a millisecond, each of which only one "
         "route has.",
         next_step="Read both records: mhsm-forensics raw CASE ID, with the id of the event and that of the witness in "
